@@ -1,0 +1,21 @@
+#ifndef ES_BASE_ENV_H
+#define ES_BASE_ENV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Everything that is not determined by the log comes in through here, so that a simulator can supply its own:
+ * clocks and randomness. Timers and I/O have interfaces of their own.
+ */
+struct es_env {
+	uint64_t (*now_ms)(void *ctx);      /* monotonic */
+	uint64_t (*wall_ms)(void *ctx);     /* since 1970-01-01 UTC */
+	void (*random)(void *ctx, void *out, size_t len); /* unpredictable bytes; cannot fail */
+	void *ctx;
+};
+
+/* The machine's own clocks and getrandom(2). */
+const struct es_env *es_env_system(void);
+
+#endif

@@ -1,0 +1,84 @@
+#ifndef ES_WATCH_WATCH_H
+#define ES_WATCH_WATCH_H
+
+#include "mvcc/mvcc.h"
+
+/*
+ * Watchers over the key space. The hub is told of each applied revision, finds the watchers it concerns, and keeps for
+ * each a short queue of shared events; a watcher that starts in the past, or whose queue is full, replays from the
+ * store's revision log instead. The owner of a watcher pulls batches from it when its stream can take more. So memory
+ * is bounded by watchers x queue limit, an event is encoded once however many watchers it goes to, and nothing is
+ * dropped: a watcher sees every event of its range from its start revision on, in revision order, exactly once.
+ *
+ * Pure: no clock, socket or log. One thread. Callbacks may not call back into the hub except es_watch_is_synced.
+ */
+struct es_watch_hub;
+struct es_watcher;
+
+/* An event encoded for the wire, shared by watchers. Counted; bytes as the encoder made them. */
+struct es_watch_event {
+	uint32_t refs;
+	int64_t mod_revision;
+	bool is_delete;
+	size_t len;
+	uint8_t bytes[]; /* ready to be appended to a WatchResponse: the tagged, length-prefixed Event */
+};
+
+struct es_watch_hub_config {
+	const struct es_mem *mem;
+	const struct es_mvcc *store;
+	uint64_t hash_key[2];
+	size_t queue_events_max; /* per watcher, before it falls back to replay; e.g. 1024 */
+	size_t queue_bytes_max;  /* likewise; a single larger revision also falls back */
+	/* Size of the encoding, then the encoding itself into `out` (that many bytes). */
+	size_t (*encoded_size)(void *ctx, const struct es_mvcc_event *event, bool prev_kv);
+	void (*encode)(void *ctx, const struct es_mvcc_event *event, bool prev_kv, uint8_t *out);
+	/* A watcher that had nothing to give has something now. Called once until es_watch_next finds nothing. */
+	void (*wake)(void *ctx, struct es_watcher *watcher, void *owner);
+	void *ctx;
+};
+
+int es_watch_hub_new(const struct es_watch_hub_config *config, struct es_watch_hub **ret_hub);
+/* All watchers are gone (asserted). */
+void es_watch_hub_free(struct es_watch_hub *hub);
+
+struct es_watch_spec {
+	struct es_mvcc_range range;  /* copied */
+	int64_t start_revision;      /* <= 0: from the next revision on */
+	bool filter_put;
+	bool filter_delete;
+	bool prev_kv;
+};
+
+/* A new watcher. `owner` comes back in `wake`. A compacted start is no error here: es_watch_next says it. ES_ENOMEM. */
+int es_watch_add(struct es_watch_hub *hub, const struct es_watch_spec *spec, void *owner,
+		 struct es_watcher **ret_watcher);
+void es_watch_remove(struct es_watch_hub *hub, struct es_watcher *watcher);
+
+/* One applied revision with its changes, right after es_mvcc_txn_apply. ES_ENOMEM falls back to replay inside: it never
+ * fails. `main` is the new newest revision. */
+void es_watch_publish(struct es_watch_hub *hub, int64_t main, const struct es_mvcc_event *events, size_t count);
+
+/* All events up to es_mvcc_revision() have been handed out by es_watch_next. */
+bool es_watch_is_synced(const struct es_watcher *watcher);
+
+/*
+ * The next whole revisions for this watcher: events appended to `ret_events` (caller's array of `max`), each with a
+ * reference for the caller to drop with es_watch_event_unref. Takes whole revisions while fewer than `bytes_soft_max` bytes
+ * are taken; one revision is never split unless it alone has more than `max` events: then the call sets *ret_partial and
+ * the next call goes on inside it. When replaying, looks at no more than `scan_max` log entries in a call: the result may be
+ * 0 events with *ret_again true, meaning "call again later", so that one catch-up never stops the loop.
+ *
+ * ES_OK with *ret_count; ES_ECOMPACTED when its position was compacted away (the watcher gives nothing any more; the
+ * owner cancels it); ES_ENOMEM (nothing taken, try again).
+ */
+int es_watch_next(struct es_watch_hub *hub, struct es_watcher *watcher, struct es_watch_event **ret_events, size_t max,
+		  size_t bytes_soft_max, size_t scan_max, size_t *ret_count, bool *ret_partial, bool *ret_again);
+
+void es_watch_event_unref(struct es_watch_hub *hub, struct es_watch_event *event);
+
+/* For metrics. */
+size_t es_watch_count(const struct es_watch_hub *hub);
+size_t es_watch_unsynced_count(const struct es_watch_hub *hub);
+
+#endif
