@@ -6,6 +6,8 @@
 /* CRC-32C (Castagnoli, reflected, as in RFC 3720 appendix B.4): the checksum of `bytes` continued from `crc`, 0 to
  * begin. Uses the processor's instruction where it has one. */
 uint32_t es_crc32c(uint32_t crc, struct es_slice bytes);
+/* The same without the instruction; for tests. */
+uint32_t es_crc32c_portable(uint32_t crc, struct es_slice bytes);
 
 /* CRC-32 of IEEE 802.3 (zlib's crc32), as libraft's segments carry. */
 uint32_t es_crc32(uint32_t crc, struct es_slice bytes);
