@@ -225,16 +225,17 @@ func (m *Member) Kill() {
 	<-m.exited
 }
 
-// Logs returns the last lines that the process printed.
-func (m *Member) Logs() string { return m.log.String() }
-
 // logTail keeps the last part of what a process prints.
 type logTail struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-const logTailBytes = 16 << 10
+const (
+	logTailBytes  = 32 << 10
+	logLinesShown = 8
+	logLineShown  = 300
+)
 
 func (l *logTail) Write(p []byte) (int, error) {
 	l.mu.Lock()
@@ -249,5 +250,10 @@ func (l *logTail) Write(p []byte) (int, error) {
 func (l *logTail) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.buf.String()
+	lines := strings.Split(strings.TrimSpace(l.buf.String()), "\n")
+	lines = lines[max(0, len(lines)-logLinesShown):]
+	for i, line := range lines {
+		lines[i] = line[:min(len(line), logLineShown)]
+	}
+	return strings.Join(lines, "\n")
 }
