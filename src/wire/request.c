@@ -1,0 +1,423 @@
+/*
+ * Decoding of the hot requests.
+ *
+ * Each message has a merge_x: it reads fields into a struct that may already hold some, which is what protobuf asks for
+ * when the same member of a oneof comes twice. A transaction's lists are counted in a first pass over its fields and
+ * filled in a second, so that they are arrays of just the right size.
+ *
+ * Invariants:
+ *   1. Every occurrence of a field is decoded, also one that a later one replaces: bytes are refused for what is in
+ *      them, wherever it stands.
+ *   2. Stack: a nested transaction costs two frames, and there are at most ES_WIRE_TXN_DEPTH_MAX of them.
+ *   3. Memory: proportional to the input. Lists that grow by merging double, so what is given up is no more than what
+ *      is kept.
+ */
+#include "wire/request.h"
+
+#include "base/assert.h"
+#include "wire/pb.h"
+
+static int merge_range(struct es_slice bytes, struct es_wire_range *range)
+{
+	struct es_pb_reader reader = es_pb_reader(bytes);
+	struct es_pb_field field;
+	int rc;
+
+	while ((rc = es_pb_next(&reader, &field)) > 0) {
+		switch (field.key) {
+		case ES_PB_KEY(1, ES_PB_BYTES):
+			range->key = field.bytes;
+			break;
+		case ES_PB_KEY(2, ES_PB_BYTES):
+			range->range_end = field.bytes;
+			break;
+		case ES_PB_KEY(3, ES_PB_VARINT):
+			range->limit = (int64_t)field.value;
+			break;
+		case ES_PB_KEY(4, ES_PB_VARINT):
+			range->revision = (int64_t)field.value;
+			break;
+		case ES_PB_KEY(5, ES_PB_VARINT):
+			range->sort_order = (int32_t)(uint32_t)field.value;
+			break;
+		case ES_PB_KEY(6, ES_PB_VARINT):
+			range->sort_target = (int32_t)(uint32_t)field.value;
+			break;
+		case ES_PB_KEY(7, ES_PB_VARINT):
+			range->serializable = field.value != 0;
+			break;
+		case ES_PB_KEY(8, ES_PB_VARINT):
+			range->keys_only = field.value != 0;
+			break;
+		case ES_PB_KEY(9, ES_PB_VARINT):
+			range->count_only = field.value != 0;
+			break;
+		case ES_PB_KEY(10, ES_PB_VARINT):
+			range->min_mod_revision = (int64_t)field.value;
+			break;
+		case ES_PB_KEY(11, ES_PB_VARINT):
+			range->max_mod_revision = (int64_t)field.value;
+			break;
+		case ES_PB_KEY(12, ES_PB_VARINT):
+			range->min_create_revision = (int64_t)field.value;
+			break;
+		case ES_PB_KEY(13, ES_PB_VARINT):
+			range->max_create_revision = (int64_t)field.value;
+			break;
+		default:
+			break;
+		}
+	}
+	return rc;
+}
+
+static int merge_put(struct es_slice bytes, struct es_wire_put *put)
+{
+	struct es_pb_reader reader = es_pb_reader(bytes);
+	struct es_pb_field field;
+	int rc;
+
+	while ((rc = es_pb_next(&reader, &field)) > 0) {
+		switch (field.key) {
+		case ES_PB_KEY(1, ES_PB_BYTES):
+			put->key = field.bytes;
+			break;
+		case ES_PB_KEY(2, ES_PB_BYTES):
+			put->value = field.bytes;
+			break;
+		case ES_PB_KEY(3, ES_PB_VARINT):
+			put->lease = (int64_t)field.value;
+			break;
+		case ES_PB_KEY(4, ES_PB_VARINT):
+			put->prev_kv = field.value != 0;
+			break;
+		case ES_PB_KEY(5, ES_PB_VARINT):
+			put->ignore_value = field.value != 0;
+			break;
+		case ES_PB_KEY(6, ES_PB_VARINT):
+			put->ignore_lease = field.value != 0;
+			break;
+		default:
+			break;
+		}
+	}
+	return rc;
+}
+
+static int merge_delete(struct es_slice bytes, struct es_wire_delete *del)
+{
+	struct es_pb_reader reader = es_pb_reader(bytes);
+	struct es_pb_field field;
+	int rc;
+
+	while ((rc = es_pb_next(&reader, &field)) > 0) {
+		switch (field.key) {
+		case ES_PB_KEY(1, ES_PB_BYTES):
+			del->key = field.bytes;
+			break;
+		case ES_PB_KEY(2, ES_PB_BYTES):
+			del->range_end = field.bytes;
+			break;
+		case ES_PB_KEY(3, ES_PB_VARINT):
+			del->prev_kv = field.value != 0;
+			break;
+		default:
+			break;
+		}
+	}
+	return rc;
+}
+
+int es_wire_decode_range(struct es_slice bytes, struct es_wire_range *ret_range)
+{
+	*ret_range = (struct es_wire_range){0};
+	return merge_range(bytes, ret_range);
+}
+
+int es_wire_decode_put(struct es_slice bytes, struct es_wire_put *ret_put)
+{
+	*ret_put = (struct es_wire_put){0};
+	return merge_put(bytes, ret_put);
+}
+
+int es_wire_decode_delete(struct es_slice bytes, struct es_wire_delete *ret_delete)
+{
+	*ret_delete = (struct es_wire_delete){0};
+	return merge_delete(bytes, ret_delete);
+}
+
+/* ---- transactions ------------------------------------------------------------------------------------------------- */
+
+static void compare_operand(struct es_wire_compare *compare, enum es_wire_operand operand, int64_t number,
+			    struct es_slice value)
+{
+	compare->operand = operand;
+	compare->number = number;
+	compare->value = value;
+}
+
+static int decode_compare(struct es_slice bytes, struct es_wire_compare *ret_compare)
+{
+	const struct es_slice none = {NULL, 0};
+	struct es_pb_reader reader = es_pb_reader(bytes);
+	struct es_pb_field field;
+	int rc;
+
+	*ret_compare = (struct es_wire_compare){0};
+	while ((rc = es_pb_next(&reader, &field)) > 0) {
+		switch (field.key) {
+		case ES_PB_KEY(1, ES_PB_VARINT):
+			ret_compare->result = (int32_t)(uint32_t)field.value;
+			break;
+		case ES_PB_KEY(2, ES_PB_VARINT):
+			ret_compare->target = (int32_t)(uint32_t)field.value;
+			break;
+		case ES_PB_KEY(3, ES_PB_BYTES):
+			ret_compare->key = field.bytes;
+			break;
+		case ES_PB_KEY(4, ES_PB_VARINT):
+			compare_operand(ret_compare, ES_WIRE_OPERAND_VERSION, (int64_t)field.value, none);
+			break;
+		case ES_PB_KEY(5, ES_PB_VARINT):
+			compare_operand(ret_compare, ES_WIRE_OPERAND_CREATE, (int64_t)field.value, none);
+			break;
+		case ES_PB_KEY(6, ES_PB_VARINT):
+			compare_operand(ret_compare, ES_WIRE_OPERAND_MOD, (int64_t)field.value, none);
+			break;
+		case ES_PB_KEY(7, ES_PB_BYTES):
+			compare_operand(ret_compare, ES_WIRE_OPERAND_VALUE, 0, field.bytes);
+			break;
+		case ES_PB_KEY(8, ES_PB_VARINT):
+			compare_operand(ret_compare, ES_WIRE_OPERAND_LEASE, (int64_t)field.value, none);
+			break;
+		case ES_PB_KEY(64, ES_PB_BYTES):
+			ret_compare->range_end = field.bytes;
+			break;
+		default:
+			break;
+		}
+	}
+	return rc;
+}
+
+/* A list that is being filled, and how long it may get before it must move. */
+struct compares {
+	struct es_wire_compare *items;
+	size_t count;
+	size_t cap;
+};
+
+struct ops {
+	struct es_wire_op *items;
+	size_t count;
+	size_t cap;
+};
+
+struct txn_lists {
+	struct es_wire_txn *txn; /* where they end up; NULL: not there yet */
+	struct compares compares;
+	struct ops success;
+	struct ops failure;
+};
+
+/* `items` with room for `count + more`: as they are, or moved. NULL: no memory. */
+static void *with_room(struct es_arena *arena, void *items, size_t item_bytes, size_t count, size_t more, size_t *cap)
+{
+	void *moved;
+	size_t want = count + more;
+
+	if (want <= *cap)
+		return items;
+	if (want < *cap * 2)
+		want = *cap * 2;
+	moved = es_arena_alloc(arena, want * item_bytes); /* an item took two bytes of input: no overflow */
+	if (moved == NULL)
+		return NULL;
+	if (count > 0)
+		memcpy(moved, items, count * item_bytes);
+	*cap = want;
+	return moved;
+}
+
+static int lists_reserve(struct es_arena *arena, struct txn_lists *lists, const size_t more[3])
+{
+	void *items;
+
+	if (more[0] > 0) {
+		items = with_room(arena, lists->compares.items, sizeof(*lists->compares.items), lists->compares.count,
+				  more[0], &lists->compares.cap);
+		if (items == NULL)
+			return ES_ENOMEM;
+		lists->compares.items = items;
+	}
+	for (size_t i = 1; i <= 2; i++) {
+		struct ops *ops = i == 1 ? &lists->success : &lists->failure;
+
+		if (more[i] == 0)
+			continue;
+		items = with_room(arena, ops->items, sizeof(*ops->items), ops->count, more[i], &ops->cap);
+		if (items == NULL)
+			return ES_ENOMEM;
+		ops->items = items;
+	}
+	return 0;
+}
+
+static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth, struct txn_lists *lists);
+
+static void lists_finish(const struct txn_lists *lists, struct es_wire_txn *ret_txn)
+{
+	*ret_txn = (struct es_wire_txn){
+		.compare_count = lists->compares.count,
+		.compares = lists->compares.items,
+		.success_count = lists->success.count,
+		.success = lists->success.items,
+		.failure_count = lists->failure.count,
+		.failure = lists->failure.items,
+	};
+}
+
+static int merge_op_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth, struct es_wire_op *op,
+			struct txn_lists *lists)
+{
+	int rc;
+
+	if (op->kind != ES_WIRE_OP_TXN) {
+		*lists = (struct txn_lists){.txn = es_arena_alloc(arena, sizeof(*lists->txn))};
+		if (lists->txn == NULL)
+			return ES_ENOMEM;
+	}
+	rc = merge_txn(bytes, arena, depth, lists);
+	if (rc < 0)
+		return rc;
+	lists_finish(lists, lists->txn);
+	op->u.txn = lists->txn;
+	return 0;
+}
+
+static int decode_op(struct es_slice bytes, struct es_arena *arena, unsigned depth, struct es_wire_op *ret_op)
+{
+	struct es_pb_reader reader = es_pb_reader(bytes);
+	struct es_pb_field field;
+	struct txn_lists lists;
+	int rc;
+
+	ret_op->kind = ES_WIRE_OP_NONE;
+	while ((rc = es_pb_next(&reader, &field)) > 0) {
+		switch (field.key) {
+		case ES_PB_KEY(ES_WIRE_OP_RANGE, ES_PB_BYTES):
+			if (ret_op->kind != ES_WIRE_OP_RANGE)
+				ret_op->u.range = (struct es_wire_range){0};
+			rc = merge_range(field.bytes, &ret_op->u.range);
+			break;
+		case ES_PB_KEY(ES_WIRE_OP_PUT, ES_PB_BYTES):
+			if (ret_op->kind != ES_WIRE_OP_PUT)
+				ret_op->u.put = (struct es_wire_put){0};
+			rc = merge_put(field.bytes, &ret_op->u.put);
+			break;
+		case ES_PB_KEY(ES_WIRE_OP_DELETE, ES_PB_BYTES):
+			if (ret_op->kind != ES_WIRE_OP_DELETE)
+				ret_op->u.del = (struct es_wire_delete){0};
+			rc = merge_delete(field.bytes, &ret_op->u.del);
+			break;
+		case ES_PB_KEY(ES_WIRE_OP_TXN, ES_PB_BYTES):
+			rc = merge_op_txn(field.bytes, arena, depth + 1, ret_op, &lists);
+			break;
+		default:
+			continue;
+		}
+		if (rc < 0)
+			return rc;
+		ret_op->kind = (enum es_wire_op_kind)(field.key >> 3);
+	}
+	return rc;
+}
+
+/* How many of each of a transaction's three lists. */
+static int txn_count(struct es_slice bytes, size_t ret_counts[3])
+{
+	struct es_pb_reader reader = es_pb_reader(bytes);
+	struct es_pb_field field;
+	int rc;
+
+	while ((rc = es_pb_next(&reader, &field)) > 0)
+		switch (field.key) {
+		case ES_PB_KEY(1, ES_PB_BYTES):
+		case ES_PB_KEY(2, ES_PB_BYTES):
+		case ES_PB_KEY(3, ES_PB_BYTES):
+			ret_counts[(field.key >> 3) - 1]++;
+			break;
+		default:
+			break;
+		}
+	return rc;
+}
+
+static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth, struct txn_lists *lists)
+{
+	size_t counts[3] = {0, 0, 0};
+	struct es_pb_reader reader = es_pb_reader(bytes);
+	struct es_pb_field field;
+	int rc;
+
+	if (depth > ES_WIRE_TXN_DEPTH_MAX)
+		return ES_EDECODE;
+	rc = txn_count(bytes, counts);
+	if (rc < 0)
+		return rc;
+	rc = lists_reserve(arena, lists, counts);
+	if (rc < 0)
+		return rc;
+	while ((rc = es_pb_next(&reader, &field)) > 0) {
+		switch (field.key) {
+		case ES_PB_KEY(1, ES_PB_BYTES):
+			ES_ASSERT(lists->compares.count < lists->compares.cap);
+			rc = decode_compare(field.bytes, &lists->compares.items[lists->compares.count++]);
+			break;
+		case ES_PB_KEY(2, ES_PB_BYTES):
+			ES_ASSERT(lists->success.count < lists->success.cap);
+			rc = decode_op(field.bytes, arena, depth, &lists->success.items[lists->success.count++]);
+			break;
+		case ES_PB_KEY(3, ES_PB_BYTES):
+			ES_ASSERT(lists->failure.count < lists->failure.cap);
+			rc = decode_op(field.bytes, arena, depth, &lists->failure.items[lists->failure.count++]);
+			break;
+		default:
+			break;
+		}
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+int es_wire_decode_txn(struct es_slice bytes, struct es_arena *arena, struct es_wire_txn *ret_txn)
+{
+	struct txn_lists lists = {0};
+	int rc = merge_txn(bytes, arena, 1, &lists);
+
+	if (rc < 0)
+		return rc;
+	lists_finish(&lists, ret_txn);
+	return 0;
+}
+
+static enum es_wire_operand operand_of(int32_t target)
+{
+	static const enum es_wire_operand operands[] = {
+		ES_WIRE_OPERAND_VERSION, ES_WIRE_OPERAND_CREATE, ES_WIRE_OPERAND_MOD,
+		ES_WIRE_OPERAND_VALUE,   ES_WIRE_OPERAND_LEASE,
+	};
+
+	return target >= 0 && (size_t)target < ES_ARRAY_LEN(operands) ? operands[target] : ES_WIRE_OPERAND_NONE;
+}
+
+int64_t es_wire_compare_number(const struct es_wire_compare *compare)
+{
+	return compare->operand == operand_of(compare->target) ? compare->number : 0;
+}
+
+struct es_slice es_wire_compare_value(const struct es_wire_compare *compare)
+{
+	return compare->operand == operand_of(compare->target) ? compare->value : (struct es_slice){NULL, 0};
+}
