@@ -26,8 +26,9 @@ int es_table_init(struct es_table *table, const struct es_mem *mem)
 
 void es_table_close(struct es_table *table)
 {
-	if (table->buckets != NULL)
-		es_free(table->mem, table->buckets);
+	if (table->mem == NULL) /* zeroed: it was never made */
+		return;
+	es_free(table->mem, table->buckets);
 	*table = (struct es_table){.mem = table->mem};
 }
 
