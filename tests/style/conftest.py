@@ -1,0 +1,1 @@
+"""pytest puts this folder on the path, so that the tests can import the modules beside them."""
