@@ -1,0 +1,367 @@
+#include "disk/datadir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+
+/*
+ * The order of opening: folder, lock, format, member. Nothing is written before the lock is held, and FORMAT is the first
+ * thing written into an empty folder, so a folder with data and without FORMAT was damaged or belongs to somebody else.
+ *
+ * The text of LOCK is for people: the lock itself is flock's and ends with the process, however that ends.
+ */
+#define FORMAT_TITLE "engenho-store data folder\n"
+#define SMALL_FILE_BYTES_MAX 4096
+
+struct es_datadir {
+	const struct es_mem *mem;
+	const struct es_fs *fs;
+	char *path;
+	int lock;
+	bool has_member;
+	uint64_t cluster_id;
+	uint64_t member_id;
+	char *name;
+	size_t name_len;
+	char warning[256];
+};
+
+static int make_parents(const struct es_fs *fs, const char *path)
+{
+	char part[ES_PATH_BYTES_MAX];
+	size_t len = strlen(path);
+	int rc;
+
+	if (len == 0 || len >= sizeof(part))
+		return ES_EINVAL;
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (part[i] != '/' && part[i] != '\0')
+			continue;
+		part[i] = '\0';
+		rc = fs->mkdir(fs->ctx, part);
+		/* What is there need not be writable; the last part is looked at below. */
+		if (rc < 0 && rc != ES_EEXIST && (i == len || access(part, F_OK) != 0))
+			return rc;
+		part[i] = path[i];
+	}
+	return 0;
+}
+
+static int check_folder(struct es_datadir *d, char *errmsg, size_t errmsg_size)
+{
+	struct stat st;
+
+	if (stat(d->path, &st) < 0) {
+		snprintf(errmsg, errmsg_size, "%s: %s", d->path, strerror(errno));
+		return es_fs_status(errno);
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		snprintf(errmsg, errmsg_size, "%s: is not a folder", d->path);
+		return ES_EINVAL;
+	}
+	if ((st.st_mode & 0077) != 0)
+		snprintf(d->warning, sizeof(d->warning),
+			 "the data folder has mode %04o: others than its owner may look into it (recommended: 0700)",
+			 st.st_mode & 07777u);
+	return 0;
+}
+
+static int take_lock(struct es_datadir *d, const char *member_name, char *errmsg, size_t errmsg_size)
+{
+	char path[ES_PATH_BYTES_MAX];
+	char text[256];
+	ssize_t n;
+	int rc;
+
+	rc = es_fs_join(d->path, "LOCK", path);
+	if (rc < 0)
+		return rc;
+	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (d->lock < 0) {
+		snprintf(errmsg, errmsg_size, "%s: %s", path, strerror(errno));
+		return es_fs_status(errno);
+	}
+	if (flock(d->lock, LOCK_EX | LOCK_NB) < 0) {
+		int error_number = errno;
+
+		n = pread(d->lock, text, sizeof(text) - 1, 0);
+		text[n > 0 ? n : 0] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		if (error_number == EWOULDBLOCK)
+			snprintf(errmsg, errmsg_size, "%s: the data folder is in use by %s", path,
+				 text[0] != '\0' ? text : "another process");
+		else
+			snprintf(errmsg, errmsg_size, "%s: cannot lock: %s", path, strerror(error_number));
+		return error_number == EWOULDBLOCK ? ES_EBUSY : ES_EIO;
+	}
+	snprintf(text, sizeof(text), "process %ld, member %.200s\n", (long)getpid(), member_name);
+	/* Only for people, so a full disk must not keep the member from starting. */
+	if (ftruncate(d->lock, 0) == 0)
+		(void)!pwrite(d->lock, text, strlen(text), 0);
+	return 0;
+}
+
+/* The whole of a small file. ES_ENOENT when there is none. */
+static int read_small(struct es_datadir *d, const char *name, char ret_text[SMALL_FILE_BYTES_MAX + 1], size_t *ret_len,
+		      char *errmsg, size_t errmsg_size)
+{
+	const struct es_fs *fs = d->fs;
+	char path[ES_PATH_BYTES_MAX];
+	int file;
+	int rc;
+
+	rc = es_fs_join(d->path, name, path);
+	if (rc < 0)
+		return rc;
+	rc = fs->open(fs->ctx, path, ES_FS_READ, &file);
+	if (rc == 0) {
+		rc = fs->read_at(fs->ctx, file, ret_text, SMALL_FILE_BYTES_MAX, 0, ret_len);
+		if (rc < 0)
+			snprintf(errmsg, errmsg_size, "%s: %s", path, strerror(errno));
+		fs->close(fs->ctx, file);
+		ret_text[rc == 0 ? *ret_len : 0] = '\0';
+	} else if (rc != ES_ENOENT) {
+		snprintf(errmsg, errmsg_size, "%s: %s", path, strerror(errno));
+	}
+	return rc;
+}
+
+static int write_small(struct es_datadir *d, const char *name, struct es_slice content, char *errmsg,
+		       size_t errmsg_size)
+{
+	int rc = es_fs_replace(d->fs, d->path, name, content);
+
+	if (rc < 0)
+		snprintf(errmsg, errmsg_size, "%s/%s: cannot write: %s", d->path, name, strerror(errno));
+	return rc;
+}
+
+struct contents {
+	bool ours;
+	bool etcds;
+};
+
+static int look_at(void *arg, const char *name)
+{
+	struct contents *contents = arg;
+
+	if (strcmp(name, "member") == 0)
+		contents->etcds = true;
+	if (strcmp(name, "raft") == 0 || strcmp(name, "checkpoints") == 0 || strcmp(name, "MEMBER") == 0)
+		contents->ours = true;
+	return 0;
+}
+
+static int make_format(struct es_datadir *d, const char *written_by, char *errmsg, size_t errmsg_size)
+{
+	struct contents contents = {false, false};
+	char text[256];
+	int rc = d->fs->list(d->fs->ctx, d->path, look_at, &contents);
+
+	if (rc < 0) {
+		snprintf(errmsg, errmsg_size, "%s: %s", d->path, strerror(errno));
+		return rc;
+	}
+	if (contents.ours) {
+		snprintf(errmsg, errmsg_size, "%s/FORMAT: is missing from a folder that holds data; restore the file, or "
+			 "the folder from a backup", d->path);
+		return ES_ECORRUPT;
+	}
+	if (contents.etcds) {
+		snprintf(errmsg, errmsg_size, "%s: holds etcd's data; take a snapshot with etcd and restore it into an "
+			 "empty folder", d->path);
+		return ES_EFORMAT;
+	}
+	snprintf(text, sizeof(text), FORMAT_TITLE "format %d\nwritten-by %.128s\n", ES_DATADIR_FORMAT, written_by);
+	return write_small(d, "FORMAT", es_slice_str(text), errmsg, errmsg_size);
+}
+
+static int check_format(struct es_datadir *d, const char *written_by, char *errmsg, size_t errmsg_size)
+{
+	static const char begin[] = FORMAT_TITLE "format ";
+	static const char by[] = "\nwritten-by ";
+	char text[SMALL_FILE_BYTES_MAX + 1];
+	unsigned long format;
+	size_t len;
+	char *end;
+	int rc;
+
+	rc = read_small(d, "FORMAT", text, &len, errmsg, errmsg_size);
+	if (rc == ES_ENOENT)
+		return make_format(d, written_by, errmsg, errmsg_size);
+	if (rc < 0)
+		return rc;
+	if (strlen(text) != len || strncmp(text, begin, sizeof(begin) - 1) != 0 || text[sizeof(begin) - 1] < '1' ||
+	    text[sizeof(begin) - 1] > '9')
+		goto damaged;
+	format = strtoul(text + sizeof(begin) - 1, &end, 10);
+	if (strncmp(end, by, sizeof(by) - 1) != 0 || text[len - 1] != '\n')
+		goto damaged;
+	if (format != ES_DATADIR_FORMAT) {
+		end += sizeof(by) - 1;
+		end[strcspn(end, "\n")] = '\0';
+		snprintf(errmsg, errmsg_size, "%s/FORMAT: the data folder has format %lu, this program knows up to %d; use "
+			 "the program that wrote it (%s) or a newer one", d->path, format, ES_DATADIR_FORMAT, end);
+		return ES_EFORMAT;
+	}
+	return 0;
+damaged:
+	snprintf(errmsg, errmsg_size, "%s/FORMAT: is damaged; restore the file, or the folder from a backup", d->path);
+	return ES_ECORRUPT;
+}
+
+static int load_member(struct es_datadir *d, char *errmsg, size_t errmsg_size)
+{
+	char text[SMALL_FILE_BYTES_MAX + 1];
+	char check[32];
+	uint64_t cluster_id, member_id;
+	size_t tail = strlen("\ncrc32c 01234567\n");
+	size_t len;
+	int at = 0;
+	int rc;
+
+	rc = read_small(d, "MEMBER", text, &len, errmsg, errmsg_size);
+	if (rc == ES_ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (len < tail)
+		goto damaged;
+	snprintf(check, sizeof(check), "\ncrc32c %08" PRIx32 "\n", es_crc32c(0, es_slice(text, len - tail)));
+	if (memcmp(text + len - tail, check, tail) != 0)
+		goto damaged;
+	if (sscanf(text, "cluster-id %16" SCNx64 "\nmember-id %16" SCNx64 "\nname%n", &cluster_id, &member_id, &at) != 2 ||
+	    at == 0 || (size_t)at >= len - tail || text[at] != ' ')
+		goto damaged;
+	d->name_len = len - tail - (size_t)at - 1;
+	d->name = es_strndup(d->mem, es_slice(text + at + 1, d->name_len));
+	if (d->name == NULL)
+		return ES_ENOMEM;
+	d->cluster_id = cluster_id;
+	d->member_id = member_id;
+	d->has_member = true;
+	return 0;
+damaged:
+	snprintf(errmsg, errmsg_size, "%s/MEMBER: is damaged (%zu bytes, checksum does not match); restore the file, or the "
+		 "folder from a backup", d->path, len);
+	return ES_ECORRUPT;
+}
+
+int es_datadir_open(const struct es_mem *mem, const struct es_fs *fs, const char *path, const char *member_name,
+		    const char *written_by, struct es_datadir **ret_datadir, char *errmsg, size_t errmsg_size)
+{
+	struct es_datadir *d = es_calloc(mem, 1, sizeof(*d));
+	int rc;
+
+	snprintf(errmsg, errmsg_size, "%s: %s", path, es_status_text(ES_ENOMEM));
+	if (d == NULL)
+		return ES_ENOMEM;
+	d->mem = mem;
+	d->fs = fs;
+	d->lock = -1;
+	d->path = es_strndup(mem, es_slice_str(path));
+	if (d->path == NULL) {
+		rc = ES_ENOMEM;
+		goto fail;
+	}
+	rc = make_parents(fs, path);
+	if (rc < 0) {
+		snprintf(errmsg, errmsg_size, "%.200s: cannot make the data folder: %s", path,
+			 rc == ES_EINVAL ? "the path is empty or too long" : strerror(errno));
+		goto fail;
+	}
+	rc = check_folder(d, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	rc = take_lock(d, member_name, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	rc = check_format(d, written_by, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	rc = load_member(d, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	errmsg[0] = '\0';
+	*ret_datadir = d;
+	return 0;
+fail:
+	es_datadir_close(d);
+	return rc;
+}
+
+void es_datadir_close(struct es_datadir *d)
+{
+	if (d == NULL)
+		return;
+	if (d->lock >= 0)
+		close(d->lock); /* ends the lock */
+	es_free(d->mem, d->name);
+	es_free(d->mem, d->path);
+	es_free(d->mem, d);
+}
+
+const char *es_datadir_path(const struct es_datadir *d)
+{
+	return d->path;
+}
+
+const char *es_datadir_warning(const struct es_datadir *d)
+{
+	return d->warning[0] != '\0' ? d->warning : NULL;
+}
+
+bool es_datadir_member(const struct es_datadir *d, struct es_datadir_member *ret_member)
+{
+	if (d->has_member)
+		*ret_member = (struct es_datadir_member){d->cluster_id, d->member_id, es_slice(d->name, d->name_len)};
+	return d->has_member;
+}
+
+int es_datadir_set_member(struct es_datadir *d, const struct es_datadir_member *member, char *errmsg,
+			  size_t errmsg_size)
+{
+	struct es_buf text;
+	char *name;
+	int rc;
+
+	if (member->name.len > ES_DATADIR_NAME_BYTES_MAX) {
+		snprintf(errmsg, errmsg_size, "the member's name is longer than %d bytes", ES_DATADIR_NAME_BYTES_MAX);
+		return ES_EINVAL;
+	}
+	es_buf_init(&text, d->mem);
+	name = es_strndup(d->mem, member->name);
+	rc = name == NULL ? ES_ENOMEM : 0;
+	if (rc == 0)
+		rc = es_buf_printf(&text, "cluster-id %016" PRIx64 "\nmember-id %016" PRIx64 "\nname ", member->cluster_id,
+				   member->member_id);
+	if (rc == 0)
+		rc = es_buf_append_slice(&text, member->name);
+	if (rc == 0)
+		rc = es_buf_printf(&text, "\ncrc32c %08" PRIx32 "\n", es_crc32c(0, es_buf_slice(&text)));
+	if (rc < 0)
+		snprintf(errmsg, errmsg_size, "%s/MEMBER: %s", d->path, es_status_text(rc));
+	else
+		rc = write_small(d, "MEMBER", es_buf_slice(&text), errmsg, errmsg_size);
+	if (rc == 0) {
+		es_free(d->mem, d->name);
+		d->name = name;
+		d->name_len = member->name.len;
+		d->cluster_id = member->cluster_id;
+		d->member_id = member->member_id;
+		d->has_member = true;
+		name = NULL;
+	}
+	es_free(d->mem, name);
+	es_buf_close(&text);
+	return rc;
+}
