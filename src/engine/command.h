@@ -38,4 +38,16 @@ int es_command_encode(struct es_buf *buf, enum es_command_kind kind, uint64_t or
 int es_command_txn(enum es_command_kind kind, struct es_slice body, struct es_arena *arena,
 		   const struct es_mvcc_txn **ret_txn);
 
+/* The same from requests that were decoded and checked already. ES_ENOMEM; ES_EKEY_NOT_FOUND for an empty operation. */
+struct es_wire_range;
+struct es_wire_put;
+struct es_wire_delete;
+struct es_wire_txn;
+int es_command_txn_from_range(const struct es_wire_range *in, struct es_arena *arena,
+			      const struct es_mvcc_txn **ret_txn);
+int es_command_txn_from_put(const struct es_wire_put *in, struct es_arena *arena, const struct es_mvcc_txn **ret_txn);
+int es_command_txn_from_delete(const struct es_wire_delete *in, struct es_arena *arena,
+			       const struct es_mvcc_txn **ret_txn);
+int es_command_txn_from_wire(const struct es_wire_txn *in, struct es_arena *arena, const struct es_mvcc_txn **ret_txn);
+
 #endif

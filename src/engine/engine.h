@@ -34,6 +34,7 @@ struct es_engine_config {
 	unsigned heartbeat_ms;
 	unsigned election_ms;
 	uint64_t checkpoint_entries;   /* --snapshot-count */
+	uint64_t checkpoint_log_bytes; /* 0: 64 MiB */
 	uint64_t quota_bytes;          /* 0: the default of 2 GiB */
 	uint32_t max_txn_ops;
 	uint64_t max_request_bytes;
@@ -59,6 +60,9 @@ const struct es_engine_config *es_engine_config(const struct es_engine *engine);
 /* Valid until the next callback of the loop that applies something; pin what must live longer. */
 const struct es_mvcc *es_engine_store(const struct es_engine *engine);
 struct es_watch_hub *es_engine_watch_hub(struct es_engine *engine);
+/* Who hears that a watcher has something to give (es_watch_hub_config.wake); one for all. */
+void es_engine_set_watch_wake(struct es_engine *engine,
+			      void (*wake)(void *ctx, struct es_watcher *watcher, void *owner), void *ctx);
 struct es_consensus *es_engine_consensus(const struct es_engine *engine);
 
 /* The four fields of every etcd response header, of this moment. */
@@ -83,13 +87,12 @@ struct es_engine_op {
 	/* The result. */
 	struct es_engine_header header;
 	const struct es_mvcc_txn_res *txn_res; /* of es_engine_write */
-	int64_t ttl_s;                         /* of a lease grant: what was granted */
+	int64_t id, ttl_s;                     /* of a lease grant: what was granted */
 	/* The engine's own. */
 	const struct es_mvcc_txn *txn;
 	struct es_queue link;
 	struct es_engine *engine;
 	enum es_command_kind kind;
-	int64_t id;
 	bool physical;
 };
 
@@ -172,7 +175,6 @@ struct es_engine_stats {
 	uint64_t puts, deletes, ranges, txns; /* applied operations */
 	uint64_t leases_granted, leases_revoked, leases_renewed, leases_expired, leases;
 	uint64_t watchers, watchers_unsynced;
-	uint64_t slow_reads_pinned;
 };
 void es_engine_get_stats(const struct es_engine *engine, struct es_engine_stats *ret_stats);
 

@@ -269,9 +269,11 @@ size_t es_mvcc_history(const struct es_mvcc *store, struct es_mvcc_cursor *curso
 
 /*
  * Is this version part of etcd's HashKV at `revision` (1..newest; the caller checked it)? Versions above it are not;
- * at or below the compacted revision only what a compaction there keeps counts.
+ * at or below `compacted` (the compacted revision when the hash began, whose pin is held) only what a compaction there
+ * keeps counts.
  */
-bool es_mvcc_hash_includes(const struct es_mvcc *store, const struct es_mvcc_version *version, int64_t revision);
+bool es_mvcc_hash_includes(const struct es_mvcc *store, const struct es_mvcc_version *version, int64_t revision,
+			   int64_t compacted);
 
 /*
  * Rebuild from a checkpoint: append one version (kv->version 0: a tombstone). Revisions must come in strictly

@@ -1,0 +1,324 @@
+#include "engine/internal.h"
+
+/*
+ * Operations go in as commands of the log and come back through es_engine_apply, which is the only place that changes
+ * replicated state. What it does depends on the state and the command alone; the operation that waits (if this process
+ * proposed the command) only saves decoding it again and gets the result.
+ *
+ * An operation may leave early, when it times out: its proposal record stays until the log answers, so that the log never
+ * holds a pointer to memory of somebody who left.
+ */
+
+int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_command_kind kind, struct es_slice body)
+{
+	struct es_proposal *proposal;
+	uint64_t origin = e->config.member_id ^ ++e->sequence; /* tells proposals of one run apart */
+	int rc;
+
+	if (e->closing || e->failed)
+		return ES_ESTOPPED;
+	e->command.len = 0;
+	rc = es_command_encode(&e->command, kind, origin, body);
+	if (rc < 0)
+		return rc;
+	if (op == NULL)
+		return es_consensus_propose(e->consensus, es_buf_slice(&e->command), NULL);
+	proposal = es_calloc(e->mem, 1, sizeof(*proposal));
+	if (proposal == NULL)
+		return ES_ENOMEM;
+	rc = es_consensus_propose(e->consensus, es_buf_slice(&e->command), proposal);
+	if (rc < 0) {
+		es_free(e->mem, proposal);
+		return rc;
+	}
+	op->engine = e;
+	op->kind = kind;
+	es_queue_init(&op->link);
+	proposal->op = op;
+	/* etcd's bound: five seconds and two elections. */
+	proposal->deadline_ms = es_engine_now_ms(e) + 5000 + 2 * e->config.election_ms;
+	es_queue_push(&e->proposals, &proposal->link);
+	return 0;
+}
+
+void es_engine_op_done(struct es_engine *e, struct es_proposal *proposal, int status)
+{
+	struct es_engine_op *op;
+
+	if (proposal == NULL)
+		return;
+	op = proposal->op;
+	es_queue_remove(&proposal->link);
+	es_free(e->mem, proposal);
+	if (op == NULL)
+		return;
+	op->header = es_engine_header(e);
+	op->done(op, status);
+}
+
+void es_engine_time_out_proposals(struct es_engine *e, uint64_t now_ms)
+{
+	struct es_queue *link = e->proposals.next;
+
+	while (link != &e->proposals) {
+		struct es_proposal *proposal = ES_QUEUE_ITEM(link, struct es_proposal, link);
+		struct es_engine_op *op = proposal->op;
+
+		if (proposal->deadline_ms > now_ms)
+			break;
+		link = link->next;
+		/* Out of the queue, but alive until the log gives it back. */
+		es_queue_remove(&proposal->link);
+		proposal->op = NULL;
+		if (op != NULL) {
+			op->header = es_engine_header(e);
+			op->done(op, ES_ETIMEOUT);
+		}
+	}
+}
+
+static bool alarm_active(const struct es_engine *e, enum es_alarm_type type)
+{
+	for (size_t i = 0; i < e->alarm_count; i++) {
+		if (e->alarms[i].type == type)
+			return true;
+	}
+	return false;
+}
+
+/* What a transaction may add, as etcd's quota counts it: 256 bytes a put beside key and value; the dearer branch. */
+static uint64_t txn_cost(const struct es_mvcc_txn *txn);
+
+static uint64_t ops_cost(const struct es_mvcc_op *ops, size_t count)
+{
+	uint64_t cost = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (ops[i].kind == ES_MVCC_OP_PUT)
+			cost += 256 + ops[i].u.put.key.len + ops[i].u.put.value.len;
+		else if (ops[i].kind == ES_MVCC_OP_TXN)
+			cost += txn_cost(ops[i].u.txn);
+	}
+	return cost;
+}
+
+static uint64_t txn_cost(const struct es_mvcc_txn *txn)
+{
+	uint64_t success = ops_cost(txn->success, txn->success_count);
+	uint64_t failure = ops_cost(txn->failure, txn->failure_count);
+
+	return success > failure ? success : failure;
+}
+
+static int propose_quota_alarm(struct es_engine *e, bool activate)
+{
+	uint8_t body[11] = {activate ? 1 : 0, (uint8_t)ES_ALARM_NOSPACE, 1};
+	int rc;
+
+	if (e->alarm_proposed)
+		return 0;
+	es_store_u64le(body + 3, e->config.member_id);
+	rc = es_engine_propose(e, NULL, ES_COMMAND_ALARM, es_slice(body, sizeof(body)));
+	e->alarm_proposed = rc == 0;
+	return rc;
+}
+
+/* ES_ENOSPACE when `cost` more bytes pass the quota; raises the alarm then. */
+static int admit(struct es_engine *e, uint64_t cost)
+{
+	if (cost == 0)
+		return 0;
+	if (alarm_active(e, ES_ALARM_NOSPACE))
+		return ES_ENOSPACE;
+	if (es_mvcc_bytes(e->store) + cost <= e->config.quota_bytes)
+		return 0;
+	(void)propose_quota_alarm(e, true); /* lost: the next write tries again */
+	return ES_ENOSPACE;
+}
+
+void es_engine_check_quota(struct es_engine *e)
+{
+	if (!e->is_leader || !alarm_active(e, ES_ALARM_NOSPACE))
+		return;
+	for (size_t i = 0; i < e->alarm_count; i++) {
+		if (e->alarms[i].type == ES_ALARM_NOSPACE && e->alarm_by_quota[i] &&
+		    es_mvcc_bytes(e->store) < e->config.quota_bytes / 10 * 9)
+			(void)propose_quota_alarm(e, false);
+	}
+}
+
+int es_engine_write(struct es_engine *e, struct es_engine_op *op, enum es_command_kind kind,
+		    struct es_slice request, const struct es_mvcc_txn *txn)
+{
+	int rc;
+
+	if (alarm_active(e, ES_ALARM_CORRUPT))
+		return ES_ECORRUPT_MEMBER;
+	rc = admit(e, txn_cost(txn));
+	if (rc < 0)
+		return rc;
+	op->txn = txn;
+	return es_engine_propose(e, op, kind, request);
+}
+
+int es_engine_compact(struct es_engine *e, struct es_engine_op *op, int64_t revision, bool physical)
+{
+	uint8_t body[8];
+
+	op->physical = physical;
+	es_store_u64le(body, (uint64_t)revision);
+	return es_engine_propose(e, op, ES_COMMAND_COMPACT, es_slice(body, sizeof(body)));
+}
+
+int es_engine_alarm(struct es_engine *e, struct es_engine_op *op, bool activate, struct es_alarm alarm)
+{
+	uint8_t body[11] = {activate ? 1 : 0, (uint8_t)alarm.type, 0};
+
+	es_store_u64le(body + 3, alarm.member_id);
+	return es_engine_propose(e, op, ES_COMMAND_ALARM, es_slice(body, sizeof(body)));
+}
+
+static bool lease_exists(void *ctx, int64_t lease)
+{
+	const struct es_engine *e = ctx;
+
+	return es_lease_exists(e->leases, lease);
+}
+
+static void count_ops(struct es_engine *e, const struct es_mvcc_txn_res *res)
+{
+	for (size_t i = 0; i < res->n; i++) {
+		switch (res->ops[i].kind) {
+		case ES_MVCC_OP_PUT:
+			e->counts.puts++;
+			break;
+		case ES_MVCC_OP_DELETE:
+			e->counts.deletes++;
+			break;
+		case ES_MVCC_OP_RANGE:
+			e->counts.ranges++;
+			break;
+		case ES_MVCC_OP_TXN:
+			count_ops(e, res->ops[i].u.txn);
+			break;
+		}
+	}
+}
+
+int es_engine_changed(struct es_engine *e, const struct es_mvcc_event *events, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct es_mvcc_kv kv;
+		struct es_mvcc_kv prev = {0};
+		int rc;
+
+		es_mvcc_version_kv(events[i].version, &kv);
+		if (events[i].prev != NULL)
+			es_mvcc_version_kv(events[i].prev, &prev);
+		if (kv.lease == prev.lease)
+			continue;
+		rc = es_lease_attach(e->leases, kv.key, kv.lease);
+		/* The transaction checked that the lease exists: nothing but memory can be missing. */
+		ES_ASSERT(rc == 0 || rc == ES_ENOMEM);
+		if (rc < 0)
+			return rc;
+	}
+	if (count > 0)
+		es_watch_publish(e->hub, es_mvcc_revision(e->store), events, count);
+	return 0;
+}
+
+/* Returns a status for the operation; *ret_fatal when the member cannot go on. */
+static int apply_txn(struct es_engine *e, const struct es_command *command, struct es_engine_op *op, int *ret_fatal)
+{
+	const struct es_mvcc_txn_env env = {lease_exists, e};
+	struct es_arena *arena = op != NULL ? op->arena : &e->scratch;
+	const struct es_mvcc_txn *txn = op != NULL ? op->txn : NULL;
+	const struct es_mvcc_txn_res *res = NULL;
+	const struct es_mvcc_event *events = NULL;
+	size_t count = 0;
+	int rc = 0;
+
+	if (txn == NULL)
+		rc = es_command_txn(command->kind, command->body, arena, &txn);
+	if (rc < 0) {
+		*ret_fatal = rc == ES_ENOMEM ? rc : ES_ECORRUPT; /* it was decoded before it went into the log */
+		return rc;
+	}
+	if (alarm_active(e, ES_ALARM_NOSPACE) && txn_cost(txn) > 0)
+		return ES_ENOSPACE;
+	if (alarm_active(e, ES_ALARM_CORRUPT))
+		return ES_ECORRUPT_MEMBER;
+	rc = es_mvcc_txn_apply(e->store, txn, &env, arena, &res, &events, &count);
+	if (rc == 0) {
+		count_ops(e, res);
+		if (command->kind == ES_COMMAND_TXN)
+			e->counts.txns++;
+		rc = es_engine_changed(e, events, count);
+	}
+	if (rc == ES_ENOMEM)
+		*ret_fatal = rc;
+	if (op != NULL)
+		op->txn_res = res;
+	return rc;
+}
+
+int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice bytes, void *pending)
+{
+	struct es_engine *e = ctx;
+	struct es_proposal *proposal = pending;
+	struct es_engine_op *op = proposal != NULL ? proposal->op : NULL;
+	struct es_command command;
+	bool finished = true;
+	int fatal = 0;
+	int rc = es_command_decode(bytes, &command);
+
+	(void)index;
+	(void)term;
+	if (rc < 0)
+		return rc;
+	switch (command.kind) {
+	case ES_COMMAND_PUT:
+	case ES_COMMAND_DELETE_RANGE:
+	case ES_COMMAND_TXN:
+		rc = apply_txn(e, &command, op, &fatal);
+		break;
+	case ES_COMMAND_COMPACT:
+		rc = es_engine_apply_compact(e, command.body);
+		if (rc == 0 && op != NULL && op->physical) {
+			/* The answer comes when the memory is free. */
+			es_queue_remove(&proposal->link);
+			es_free(e->mem, proposal);
+			es_queue_push(&e->compact_waiters, &op->link);
+			proposal = NULL;
+		}
+		break;
+	case ES_COMMAND_LEASE_GRANT:
+		rc = alarm_active(e, ES_ALARM_NOSPACE) ? ES_ENOSPACE
+						       : es_engine_apply_lease_grant(e, command.body, op);
+		break;
+	case ES_COMMAND_LEASE_REVOKE:
+		rc = es_engine_apply_lease_revoke(e, command.body, &finished);
+		if (rc == 0 && !finished && e->is_leader) {
+			/* The next slice; whoever waits goes on waiting. */
+			int again = es_engine_propose(e, op, ES_COMMAND_LEASE_REVOKE, command.body);
+
+			if (proposal != NULL && again == 0)
+				proposal->op = NULL;
+			else if (again < 0)
+				rc = again;
+		}
+		break;
+	case ES_COMMAND_ALARM:
+		rc = es_engine_apply_alarm(e, command.body);
+		break;
+	case ES_COMMAND_MEMBER:
+		rc = es_engine_apply_member(e, command.body);
+		break;
+	}
+	if (rc == ES_ENOMEM || rc == ES_ECORRUPT)
+		fatal = rc;
+	es_engine_op_done(e, proposal, rc);
+	es_arena_close(&e->scratch);
+	return fatal;
+}
