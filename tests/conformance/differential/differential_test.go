@@ -2,6 +2,9 @@ package differential
 
 import (
 	"flag"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,5 +41,32 @@ func TestRandom(t *testing.T) {
 		}
 		r.play(*requestsFlag / parts)
 	}
+	reached(t, p)
 	t.Logf("seed %d: %d requests in %v, %d differences", seed, p.requests, time.Since(start).Round(time.Millisecond), p.diffs)
+}
+
+// reached logs how often each answer came and fails when a long run missed one that it is there for.
+func reached(t *testing.T, p *pair) {
+	var lines []string
+	for k, n := range p.tally {
+		lines = append(lines, fmt.Sprintf("%-30s %d", k, n))
+	}
+	slices.Sort(lines)
+	t.Logf("answers of etcd:\n%s", strings.Join(lines, "\n"))
+	if p.requests < 20_000 {
+		return
+	}
+	for _, k := range []string{
+		"Range OK", "Range OutOfRange", "Range InvalidArgument", "RangeStream OK", "RangeStream Unimplemented",
+		"RangeStream OutOfRange", "Put OK", "Put NotFound", "Put InvalidArgument", "DeleteRange OK", "Txn OK",
+		"Txn InvalidArgument", "Txn OutOfRange", "Txn NotFound", "Compact OK", "Compact OutOfRange", "HashKV OK",
+		"HashKV OutOfRange", "LeaseGrant OK", "LeaseGrant FailedPrecondition", "LeaseGrant OutOfRange", "LeaseRevoke OK",
+		"LeaseRevoke NotFound", "LeaseTimeToLive OK", "LeaseLeases OK", "LeaseKeepAlive OK", "Lock OK", "Unlock OK",
+		"Campaign OK", "Proclaim OK", "Resign OK", "Leader OK", "Status OK", "Alarm OK", "MemberList OK", "Defragment OK",
+		"AuthStatus OK", "MemberUpdate NotFound",
+	} {
+		if p.tally[k] == 0 {
+			t.Errorf("no answer %q in %d requests", k, p.requests)
+		}
+	}
 }

@@ -93,7 +93,7 @@ type side struct {
 	clusterID uint64
 	memberID  uint64
 	keepAlive pb.Lease_LeaseKeepAliveClient
-	mutate    func(method string, answer proto.Message) // self-check: spoils answers on their way in
+	mutate    func(method string, answer proto.Message) // spoils answers on their way in; see selfcheck_test.go
 	t         testing.TB
 }
 
@@ -335,17 +335,17 @@ func (s *side) normalizeStatus(r *pb.StatusResponse) {
 type pair struct {
 	t        testing.TB
 	a, b     *side
-	bIsEtcd  bool // the self-checks compare etcd with itself
 	requests int
 	diffs    int
 	diffsMax int
 	quiet    bool // the self-checks expect differences: count, do not fail
 	history  []string
+	tally    map[string]int // answers by method and code
 }
 
 func newPair(t testing.TB, etcd, ours string, args ...string) *pair {
 	t.Helper()
-	p := &pair{t: t, diffsMax: 1, bIsEtcd: etcd == ours}
+	p := &pair{t: t, diffsMax: 1, tally: map[string]int{}}
 	start := func(name, binary string) *side {
 		s := &side{name: name, t: t}
 		s.m = member.New(t, binary, member.WithArgs(append([]string{"--unsafe-no-fsync", "--log-level=error"}, args...)...))
@@ -392,6 +392,11 @@ func (p *pair) index(s *side) int {
 func (p *pair) compare(method string, req proto.Message, a, b answer) answer {
 	p.t.Helper()
 	p.requests++
+	p.tally[method[strings.LastIndex(method, "/")+1:]+" "+a.code.String()]++
+	if a.code == codes.DeadlineExceeded && !p.quiet {
+		p.t.Fatalf("harness: etcd did not answer %s %s in time; before it:\n  %s", method, show(req),
+			strings.Join(p.history, "\n  "))
+	}
 	if a.resp != nil {
 		p.a.normalize(a.resp)
 	}
@@ -448,11 +453,11 @@ func (p *pair) differ(what, a, b string) {
 	p.t.Helper()
 	p.diffs++
 	if p.quiet {
-		return
+		return // the self-checks want differences
 	}
 	for _, s := range []*side{p.a, p.b} {
 		if !s.m.Alive() {
-			p.t.Errorf("%s is no longer running", s.name)
+			defer p.t.Fatalf("%s is no longer running: %s", s.name, s.m.End())
 		}
 	}
 	p.t.Errorf("difference %d, at request %d:\n  %s\n  etcd: %s\n  ours: %s\nbefore it:\n  %s",

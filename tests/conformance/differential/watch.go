@@ -1,7 +1,6 @@
 package differential
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -181,7 +180,6 @@ func (w *watchStream) settle(rev int64) error {
 type watcher struct {
 	id       int64
 	startRev int64
-	prevKV   bool
 }
 
 // watchPair is a Watch call on both servers.
@@ -189,7 +187,8 @@ type watchPair struct {
 	p        *pair
 	a, b     *watchStream
 	watchers map[int64]*watcher // alive on the server
-	prevKV   []bool             // asked for, by life
+	lives    int                // watches created so far
+	asked    []string           // the last requests of this stream
 }
 
 func newWatchPair(p *pair) *watchPair {
@@ -213,6 +212,8 @@ func (wp *watchPair) close() {
 func (wp *watchPair) send(r *pb.WatchRequest) {
 	wp.p.requests++
 	wp.p.note("Watch " + shorten(show(r)))
+	wp.asked = append(wp.asked, fmt.Sprintf("%d: %s", wp.p.requests, show(r)))
+	wp.asked = wp.asked[max(0, len(wp.asked)-2*historyLen):]
 	for _, w := range []*watchStream{wp.a, wp.b} {
 		if err := w.st.Send(r); err != nil {
 			wp.p.t.Fatalf("%s: send on a watch stream: %v", w.s.name, err)
@@ -253,17 +254,13 @@ func (wp *watchPair) create(c *pb.WatchCreateRequest) *watcher {
 		return nil
 	}
 	wp.a.mu.Lock()
-	before := len(wp.prevKV)
-	var life *watchLog
-	if len(wp.a.lives) > before {
-		life = wp.a.lives[before]
-	}
+	lives := wp.a.lives
 	wp.a.mu.Unlock()
-	if life == nil {
+	if len(lives) == wp.lives {
 		return nil
 	}
-	wp.prevKV = append(wp.prevKV, c.PrevKv)
-	w := &watcher{id: life.created.WatchId, startRev: c.StartRevision, prevKV: c.PrevKv}
+	wp.lives = len(lives)
+	w := &watcher{id: lives[wp.lives-1].created.WatchId, startRev: c.StartRevision}
 	wp.watchers[w.id] = w
 	return w
 }
@@ -312,7 +309,8 @@ func (wp *watchPair) barrier(rev int64) {
 		eb = wp.b.settle(rev)
 		wg.Wait()
 		if ea != nil || eb != nil {
-			wp.p.differ(fmt.Sprintf("watch: progress request at revision %d with %d watches", rev, len(wp.watchers)),
+			wp.p.differ(fmt.Sprintf("watch: progress request at revision %d with %d watches; requests of this stream:\n  %s",
+				rev, len(wp.watchers), strings.Join(wp.asked, "\n  ")),
 				fmt.Sprint(errOr(ea)), fmt.Sprint(errOr(eb)))
 			return
 		}
@@ -377,7 +375,7 @@ func (wp *watchPair) sameLife(i int, a, b *watchLog) {
 				fmt.Sprintf("%d %s", len(b.events), lastEvent(b.events)))
 			break
 		}
-		if !wp.sameEvent(i, a.events[j], b.events[j]) {
+		if !proto.Equal(a.events[j], b.events[j]) {
 			wp.p.differ(fmt.Sprintf("%s: event %d", what, a.compared+j), show(a.events[j]), show(b.events[j]))
 			break
 		}
@@ -392,16 +390,4 @@ func lastEvent(es []*mvccpb.Event) string {
 		return ""
 	}
 	return "last " + show(es[len(es)-1])
-}
-
-// sameEvent compares two events. etcd shares events between watches and fills in the previous value for one that asked
-// in place, so that with etcd others can see it too; we must not.
-func (wp *watchPair) sameEvent(i int, a, b *mvccpb.Event) bool {
-	if !wp.prevKV[i] {
-		a.PrevKv = nil
-		if wp.p.bIsEtcd {
-			b.PrevKv = nil
-		}
-	}
-	return a.Type == b.Type && bytes.Equal(a.Kv.GetKey(), b.Kv.GetKey()) && proto.Equal(a, b)
 }

@@ -199,6 +199,12 @@ func (m *Member) Alive() bool {
 	}
 }
 
+// End tells how the process ended and what it said about it.
+func (m *Member) End() string {
+	<-m.exited
+	return m.cmd.ProcessState.String() + "\n" + m.log.String()
+}
+
 // Stop asks the process to end with SIGTERM and fails the test if it does not do so in time with status 0 (or, as etcd
 // does, by the same signal).
 func (m *Member) Stop() {
@@ -234,7 +240,7 @@ type logTail struct {
 const (
 	logTailBytes  = 32 << 10
 	logLinesShown = 8
-	logLineShown  = 300
+	logLineShown  = 240
 )
 
 func (l *logTail) Write(p []byte) (int, error) {
@@ -251,7 +257,14 @@ func (l *logTail) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lines := strings.Split(strings.TrimSpace(l.buf.String()), "\n")
-	lines = lines[max(0, len(lines)-logLinesShown):]
+	from := max(0, len(lines)-logLinesShown)
+	for i, line := range lines { // how it died, not the stacks after that
+		if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
+			from = i
+			break
+		}
+	}
+	lines = lines[from:min(from+logLinesShown, len(lines))]
 	for i, line := range lines {
 		lines[i] = line[:min(len(line), logLineShown)]
 	}
