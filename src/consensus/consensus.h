@@ -9,7 +9,8 @@
 
 /*
  * The replicated log: proposals in, committed commands out. The only user of raft.h (libraft 0.15). Everything happens
- * on the loop thread; callbacks come from the loop, never from inside es_consensus_propose.
+ * on the loop thread; callbacks come from the loop, never from inside es_consensus_propose. Only what is on disk already is
+ * restored and applied from inside es_consensus_open (with op NULL).
  *
  * Proposals of one loop turn become one log entry (a batch, docs/formats/log-entry.md): one disk write for many clients.
  * libraft gives an entry back when it is on a majority's disks; its commands are then handed to `apply` one by one,
@@ -24,7 +25,8 @@ struct es_consensus_callbacks {
 	 * stops the member: `failed` follows.
 	 */
 	int (*apply)(void *ctx, uint64_t index, uint64_t term, struct es_slice command, void *op);
-	/* All commands of the entry at `index` were applied; `batch` are the bytes that they were in. */
+	/* All commands of the entry at `index` were applied; `batch` are the bytes that they were in (the same on every
+	 * member). Indexes have gaps: libraft's own entries do not come here. An entry may hold no command. */
 	void (*applied)(void *ctx, uint64_t index, uint64_t term, struct es_slice batch);
 	/* A proposal that will not be answered by apply: ES_ENOT_LEADER, ES_ELEADER_CHANGED, ES_EIO, ES_ENOSPC, ES_ESTOPPED,
 	 * ES_ENOMEM. Its outcome may be unknown (it may come back in the log). */
@@ -62,7 +64,7 @@ struct es_consensus_config {
 	uint64_t checkpoint_entries;   /* --snapshot-count: a checkpoint after so many commands (not batches) */
 	uint64_t checkpoint_log_bytes; /* or after so many bytes of log; 0: 64 MiB */
 	size_t batch_bytes_max;        /* a batch larger than this is cut; a single command may be larger */
-	bool unsafe_no_fsync;
+	bool unsafe_no_fsync; /* no effect but a warning: libraft opens its segments for synchronous writes */
 	struct es_consensus_callbacks callbacks;
 };
 
@@ -70,7 +72,7 @@ struct es_consensus_config {
  * Open the log in data_dir (a new single-member cluster when there is none), verify it, load the newest checkpoint and
  * start. Applying the log behind the checkpoint happens before `leadership` says true. On failure `errmsg` says what,
  * where (file and offset) and the way out; nothing was changed on disk then. Strings of the config are copied, pointers
- * borrowed until closed.
+ * borrowed until closed. After a failure, too, the loop may have handles to close: run it once more before uv_loop_close.
  */
 int es_consensus_open(const struct es_consensus_config *config, struct es_consensus **ret_consensus, char *errmsg,
 		      size_t errmsg_size);

@@ -1,0 +1,461 @@
+#include "consensus/consensus.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "consensus/internal.h"
+#include "disk/segments.h"
+
+/*
+ * The owner of everything in this module: opens and closes the log, follows libraft's role, and decides in one place (the
+ * check handle) what happens next.
+ *
+ * libraft calls us from deep inside its own functions. What such a callback cannot do there (close libraft, propose, tell
+ * the engine that all is over) it leaves for the check handle, which runs at the end of the same turn of the loop.
+ *
+ * Invariants:
+ *   C1  Callbacks come from the loop, but for restore and apply of what is on disk, which come from es_consensus_open.
+ *   C2  `leader` is true only after an entry of this term was applied: a new leader proposes an empty batch for it.
+ *   C3  A fault is final for the node; nothing is handed to libraft after one.
+ */
+
+void es_consensus_fault(struct es_consensus *c, int status, const char *format, ...)
+{
+	va_list args;
+
+	ES_ASSERT(status < 0);
+	if (c->fault < 0)
+		return;
+	c->fault = status;
+	va_start(args, format);
+	vsnprintf(c->fault_text, sizeof(c->fault_text), format, args);
+	va_end(args);
+	es_consensus_wake(c);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	(void)idle; /* its being active keeps the loop from waiting */
+}
+
+void es_consensus_wake(struct es_consensus *c)
+{
+	if (c->handles > 0 && !uv_is_closing((uv_handle_t *)&c->idle))
+		uv_idle_start(&c->idle, on_idle);
+}
+
+/* ---- reads ---------------------------------------------------------------------------------------------------- */
+
+static void answer_reads(struct es_consensus *c, int status)
+{
+	struct es_queue waiters;
+	struct es_queue *link;
+
+	es_queue_init(&waiters);
+	while ((link = es_queue_pop(&c->read_waiters)) != NULL)
+		es_queue_push(&waiters, link);
+	while ((link = es_queue_pop(&waiters)) != NULL) {
+		struct es_read_waiter *waiter = ES_QUEUE_ITEM(link, struct es_read_waiter, link);
+		void (*ready)(void *arg, int status) = waiter->ready;
+		void *arg = waiter->arg;
+
+		es_free(c->mem, waiter);
+		ready(arg, status);
+	}
+}
+
+void es_consensus_read_index(struct es_consensus *c, void (*ready)(void *arg, int status), void *arg)
+{
+	struct es_read_waiter *waiter;
+
+	if (c->closing || c->failed) {
+		ready(arg, ES_ESTOPPED);
+		return;
+	}
+	if (c->leader) {
+		/* The only voter: nobody else can have acknowledged a write, and each of ours was applied before that. */
+		ready(arg, 0);
+		return;
+	}
+	if (!c->raft_leader) {
+		ready(arg, ES_ENO_LEADER);
+		return;
+	}
+	waiter = es_calloc(c->mem, 1, sizeof(*waiter));
+	if (waiter == NULL) {
+		ready(arg, ES_ENOMEM);
+		return;
+	}
+	waiter->ready = ready;
+	waiter->arg = arg;
+	es_queue_init(&waiter->link);
+	es_queue_push(&c->read_waiters, &waiter->link);
+}
+
+/* ---- role ----------------------------------------------------------------------------------------------------- */
+
+static void on_changed(void *ctx)
+{
+	struct es_consensus *c = ctx;
+	struct raft *raft = es_node_raft(c->node);
+	bool leads = raft_state(raft) == RAFT_LEADER;
+	const char *address;
+	raft_id leader_id;
+	bool other_term = raft->current_term != c->term;
+	bool told = c->leader;
+
+	if (raft_state(raft) == RAFT_UNAVAILABLE) {
+		if (!c->closing)
+			es_consensus_fault(c, ES_EIO, "%s: %s", c->raft_dir, raft_errmsg(raft));
+		return;
+	}
+	raft_leader(raft, &leader_id, &address);
+	if (leads == c->raft_leader && !other_term && leader_id == c->leader_id)
+		return;
+	c->term = raft->current_term;
+	c->leader_id = leader_id;
+	if (leads && (!c->raft_leader || other_term)) {
+		c->leader = false;
+		c->first_batch_wanted = true; /* C2 */
+		es_consensus_wake(c);
+	}
+	if (!leads)
+		c->leader = false;
+	c->raft_leader = leads;
+	if (!leads) {
+		answer_reads(c, ES_ELEADER_CHANGED);
+		es_proposals_drop(c, ES_ENOT_LEADER);
+		if (told || leader_id != 0)
+			c->callbacks.leadership(c->callbacks.ctx, false, leader_id, c->term);
+	}
+}
+
+/* ---- what libraft says ---------------------------------------------------------------------------------------- */
+
+static int on_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice entry)
+{
+	struct es_consensus *c = ctx;
+	int rc;
+
+	if (c->fault < 0)
+		return c->fault; /* C3 */
+	rc = es_proposals_apply(c, index, term, entry);
+	if (rc < 0)
+		return rc;
+	if (c->raft_leader && !c->leader && term == c->term && c->inflight != NULL && c->inflight->index == index) {
+		c->leader = true;
+		c->leader_id = c->member_id;
+		c->callbacks.leadership(c->callbacks.ctx, true, c->member_id, term);
+		answer_reads(c, 0);
+	}
+	return 0;
+}
+
+static int on_restore(void *ctx, struct es_slice descriptor)
+{
+	(void)ctx;
+	(void)descriptor;
+	return ES_ECORRUPT;
+}
+
+static int on_checkpoint(void *ctx, uint64_t index, uint64_t term)
+{
+	(void)ctx;
+	(void)index;
+	(void)term;
+	return ES_EBUSY;
+}
+
+static void on_checkpoint_stored(void *ctx, int raft_status)
+{
+	(void)ctx;
+	(void)raft_status;
+}
+
+static void count_fsync(struct es_consensus_stats *stats, uint64_t us)
+{
+	size_t bucket = 0;
+
+	for (uint64_t bound = 1000; bucket < ES_ARRAY_LEN(stats->fsync_bucket) - 1 && us > bound; bound *= 2)
+		bucket++;
+	stats->fsync_bucket[bucket]++;
+	stats->fsync_count++;
+	stats->fsync_sum_us += us;
+}
+
+static void on_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_status, const char *text)
+{
+	struct es_consensus *c = ctx;
+	int status = es_node_status(raft_status, text);
+
+	(void)last_index;
+	if (raft_status == 0)
+		count_fsync(&c->stats, us);
+	else if (!c->closing)
+		es_consensus_fault(c, status, "%s: cannot write the log: %s", c->raft_dir, text);
+}
+
+/* ---- the check handle ------------------------------------------------------------------------------------------ */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct es_consensus *c = handle->data;
+	void (*closed)(void *ctx) = c->closed;
+	void *ctx = c->closed_ctx;
+
+	if (--c->handles > 0)
+		return;
+	es_free(c->mem, c->address);
+	es_free(c->mem, c);
+	if (closed != NULL)
+		closed(ctx);
+}
+
+static void close_handles(struct es_consensus *c)
+{
+	uv_close((uv_handle_t *)&c->idle, on_handle_closed);
+	uv_close((uv_handle_t *)&c->check, on_handle_closed);
+}
+
+static void on_node_closed(void *ctx)
+{
+	close_handles(ctx);
+}
+
+static void go_on_closing(struct es_consensus *c)
+{
+	struct es_node *node = c->node;
+
+	answer_reads(c, ES_ESTOPPED);
+	es_proposals_drop(c, ES_ESTOPPED);
+	/* What is being written ends by itself, and answers its clients; after a fault nothing does. */
+	if (c->inflight != NULL && c->fault == 0)
+		return;
+	c->node = NULL;
+	c->ended = true;
+	if (node != NULL)
+		es_node_close(node, on_node_closed, c);
+	else
+		close_handles(c);
+}
+
+static void act_on_fault(struct es_consensus *c)
+{
+	c->failed = true;
+	es_log(c->log, ES_LOG_ERROR, "the log cannot go on", ES_STR("error", c->fault_text));
+	answer_reads(c, ES_ESTOPPED);
+	es_proposals_drop(c, c->fault);
+	c->callbacks.failed(c->callbacks.ctx, c->fault, c->fault_text);
+}
+
+static void on_check(uv_check_t *check)
+{
+	struct es_consensus *c = check->data;
+
+	uv_idle_stop(&c->idle);
+	if (c->ended)
+		return;
+	if (c->closing)
+		go_on_closing(c);
+	else if (c->failed)
+		es_proposals_drop(c, ES_ESTOPPED);
+	else if (c->fault < 0)
+		act_on_fault(c);
+	else
+		es_proposals_flush(c);
+}
+
+/* ---- open and close -------------------------------------------------------------------------------------------- */
+
+static int bootstrap(struct es_consensus *c, const char *data_dir, char *errmsg, size_t errmsg_size)
+{
+	struct raft_configuration configuration;
+	struct raft_buffer encoded = {NULL, 0};
+	int rc;
+
+	raft_configuration_init(&configuration);
+	rc = es_node_status(raft_configuration_add(&configuration, c->member_id, c->address, RAFT_VOTER), "");
+	if (rc == 0)
+		rc = es_node_status(raft_configuration_encode(&configuration, &encoded), "");
+	if (rc == 0)
+		rc = es_segments_create(c->mem, c->fs, data_dir, es_slice(encoded.base, encoded.len), errmsg,
+					errmsg_size);
+	else
+		snprintf(errmsg, errmsg_size, "%s: %s", c->raft_dir, es_status_text(rc));
+	raft_free(encoded.base);
+	raft_configuration_close(&configuration);
+	return rc;
+}
+
+static int count_entry(void *arg, const char *name)
+{
+	(void)name;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+static int make_folders(struct es_consensus *c, const char *data_dir, char *errmsg, size_t errmsg_size)
+{
+	unsigned files = 0;
+	int rc;
+
+	rc = c->fs->mkdir(c->fs->ctx, c->checkpoint_dir);
+	if (rc < 0 && rc != ES_EEXIST) {
+		snprintf(errmsg, errmsg_size, "%s: %s", c->checkpoint_dir, strerror(errno));
+		return rc;
+	}
+	rc = c->fs->list(c->fs->ctx, c->raft_dir, count_entry, &files);
+	if (rc == ES_ENOENT || (rc == 0 && files == 0))
+		return bootstrap(c, data_dir, errmsg, errmsg_size);
+	if (rc < 0)
+		snprintf(errmsg, errmsg_size, "%s: %s", c->raft_dir, strerror(errno));
+	return rc;
+}
+
+static int open_node(struct es_consensus *c, char *errmsg, size_t errmsg_size)
+{
+	struct es_node_config config = {
+		.mem = c->mem,
+		.loop = c->loop,
+		.folder = c->raft_dir,
+		.member_id = c->member_id,
+		.address = c->address,
+		.heartbeat_ms = c->heartbeat_ms,
+		.election_ms = c->election_ms,
+		.callbacks = {on_apply, on_restore, on_checkpoint, on_checkpoint_stored, on_appended, on_changed, c},
+	};
+	int rc = es_node_open(&config, &c->node, errmsg, errmsg_size);
+
+	if (rc < 0 && c->fault < 0) { /* it came from us, and libraft does not know the text */
+		snprintf(errmsg, errmsg_size, "%s", c->fault_text);
+		rc = c->fault;
+	}
+	return rc;
+}
+
+static int copy_config(struct es_consensus *c, const struct es_consensus_config *config)
+{
+	int rc;
+
+	c->mem = config->mem;
+	c->env = config->env;
+	c->log = config->log;
+	c->fs = config->fs;
+	c->loop = config->loop;
+	c->callbacks = config->callbacks;
+	c->cluster_id = config->cluster_id;
+	c->member_id = config->member_id;
+	c->heartbeat_ms = config->heartbeat_ms;
+	c->election_ms = config->election_ms;
+	c->checkpoint_entries = config->checkpoint_entries;
+	c->checkpoint_log_bytes = config->checkpoint_log_bytes != 0 ? config->checkpoint_log_bytes : 64u << 20;
+	c->batch_bytes_max = config->batch_bytes_max != 0 ? config->batch_bytes_max : 1u << 20;
+	es_queue_init(&c->batches);
+	es_queue_init(&c->read_waiters);
+	rc = es_fs_join(config->data_dir, "raft", c->raft_dir);
+	if (rc == 0)
+		rc = es_fs_join(config->data_dir, "checkpoints", c->checkpoint_dir);
+	if (rc < 0 || c->member_id == 0 || c->heartbeat_ms == 0 || c->heartbeat_ms >= c->election_ms)
+		return ES_EINVAL;
+	c->address = es_strndup(c->mem, es_slice_str(config->peer_address));
+	return c->address == NULL ? ES_ENOMEM : 0;
+}
+
+int es_consensus_open(const struct es_consensus_config *config, struct es_consensus **ret_consensus, char *errmsg,
+		      size_t errmsg_size)
+{
+	struct es_consensus *c = es_calloc(config->mem, 1, sizeof(*c));
+	int rc;
+
+	if (c == NULL) {
+		snprintf(errmsg, errmsg_size, "%s", es_status_text(ES_ENOMEM));
+		return ES_ENOMEM;
+	}
+	rc = copy_config(c, config);
+	if (rc < 0) {
+		snprintf(errmsg, errmsg_size, "%.200s: %s", config->data_dir, es_status_text(rc));
+		goto fail;
+	}
+	rc = make_folders(c, config->data_dir, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	rc = open_node(c, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	uv_idle_init(c->loop, &c->idle);
+	uv_check_init(c->loop, &c->check);
+	c->idle.data = c;
+	c->check.data = c;
+	c->handles = 2;
+	uv_check_start(&c->check, on_check);
+	c->applied_index = raft_last_applied(es_node_raft(c->node));
+	on_changed(c);
+	if (config->unsafe_no_fsync)
+		es_log(c->log, ES_LOG_WARN, "unsafe-no-fsync has no effect: the log is always written durably");
+	errmsg[0] = '\0';
+	*ret_consensus = c;
+	return 0;
+fail:
+	es_free(c->mem, c->address);
+	es_free(c->mem, c);
+	return rc;
+}
+
+void es_consensus_close(struct es_consensus *c, void (*closed)(void *ctx), void *ctx)
+{
+	ES_ASSERT(!c->closing);
+	c->closing = true;
+	c->closed = closed;
+	c->closed_ctx = ctx;
+	es_consensus_wake(c);
+}
+
+/* ---- the rest -------------------------------------------------------------------------------------------------- */
+
+int es_consensus_propose(struct es_consensus *c, struct es_slice command, void *op)
+{
+	if (c->closing || c->failed)
+		return ES_ESTOPPED;
+	if (!c->raft_leader)
+		return ES_ENOT_LEADER;
+	return es_proposals_add(c, command, op);
+}
+
+void es_consensus_checkpoint(struct es_consensus *c)
+{
+	(void)c;
+}
+
+bool es_consensus_is_leader(const struct es_consensus *c)
+{
+	return c->leader;
+}
+
+uint64_t es_consensus_leader_id(const struct es_consensus *c)
+{
+	return c->leader_id;
+}
+
+uint64_t es_consensus_term(const struct es_consensus *c)
+{
+	return c->term;
+}
+
+uint64_t es_consensus_commit_index(const struct es_consensus *c)
+{
+	uint64_t committed = c->node != NULL ? es_node_raft(c->node)->commit_index : 0;
+
+	return committed > c->applied_index ? committed : c->applied_index;
+}
+
+uint64_t es_consensus_applied_index(const struct es_consensus *c)
+{
+	return c->applied_index;
+}
+
+void es_consensus_get_stats(const struct es_consensus *c, struct es_consensus_stats *ret_stats)
+{
+	*ret_stats = c->stats;
+}
