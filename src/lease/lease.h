@@ -27,8 +27,8 @@ void es_lease_table_free(struct es_lease_table *table);
 
 /* Replicated part: same calls in the same order on every member. ------------------------------------------------ */
 
-/* While leading, it is due at now_ms + ttl. `ttl_s` is above 0 (asserted: the caller raised it to the shortest there is).
- * ES_ELEASE_EXIST; ES_ELEASE_NOT_FOUND for the id 0, which means "no lease"; ES_ELEASE_TTL_TOO_LARGE; ES_ENOMEM. */
+/* While leading, it is due at now_ms + ttl. `ttl_s` is above 0 (asserted: the caller raised it to the shortest there
+ * is). ES_ELEASE_EXIST; ES_ELEASE_NOT_FOUND for the id 0, which means "no lease"; ES_ELEASE_TTL_TOO_LARGE; ES_ENOMEM. */
 int es_lease_grant(struct es_lease_table *table, int64_t id, int64_t ttl_s, uint64_t now_ms);
 /* Exists and is not being revoked. */
 bool es_lease_exists(const struct es_lease_table *table, int64_t id);
@@ -37,10 +37,11 @@ bool es_lease_exists(const struct es_lease_table *table, int64_t id);
 int es_lease_attach(struct es_lease_table *table, struct es_slice key, int64_t id);
 /*
  * Revoke by slices: marks the lease as revoking and returns up to `max` of its keys in byte order (slices into the
- * table, the array in `arena`), the first ones. The caller deletes them from the key space and calls es_lease_attach(key, 0)
- * for each, in that order; when no key is left, es_lease_remove. ES_ELEASE_NOT_FOUND. Ordering the keys costs O(k log k)
- * once, not once a slice (another order of detaching makes the next slice order them again). A `max` of 0 only marks the
- * lease, as a restore does once its keys are attached. ES_ENOMEM marks nothing.
+ * table, the array in `arena`), the first ones. The caller deletes them from the key space and calls
+ * es_lease_attach(key, 0) for each, in that order; when no key is left, es_lease_remove. ES_ELEASE_NOT_FOUND.
+ *
+ * Ordering the keys costs O(k log k) once, not once a slice (another order of detaching makes the next slice order them
+ * again). A `max` of 0 only marks the lease, as a restore does once its keys are attached. ES_ENOMEM marks nothing.
  */
 int es_lease_revoke_slice(struct es_lease_table *table, int64_t id, size_t max, struct es_arena *arena,
 			  struct es_slice **ret_keys, size_t *ret_count);
@@ -49,8 +50,8 @@ int es_lease_remove(struct es_lease_table *table, int64_t id);
 
 /* Local part. ---------------------------------------------------------------------------------------------------- */
 
-/* Leadership: promoting gives every lease its full TTL from now_ms plus `extend_ms`; demoting forgets the due times. A new
- * table does not lead. A lease that was revoking already is never due again: whoever leads next finds it with
+/* Leadership: promoting gives every lease its full TTL from now_ms plus `extend_ms`; demoting forgets the due times. A
+ * new table does not lead. A lease that was revoking already is never due again: whoever leads next finds it with
  * es_lease_list and goes on with it. */
 void es_lease_promote(struct es_lease_table *table, uint64_t now_ms, uint64_t extend_ms);
 void es_lease_demote(struct es_lease_table *table);
