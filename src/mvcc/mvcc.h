@@ -12,7 +12,8 @@
  * clock, no randomness, no I/O, no locks. One thread.
  *
  * Semantics are etcd 3.7's. Codes of this module: ES_ENOMEM (state as before unless the function says otherwise),
- * ES_ECOMPACTED, ES_EFUTURE_REV, ES_EKEY_NOT_FOUND, ES_EINVALID_SORT, ES_ELEASE_NOT_FOUND.
+ * ES_ECOMPACTED, ES_EFUTURE_REV, ES_EKEY_NOT_FOUND, ES_EINVALID_SORT, ES_ELEASE_NOT_FOUND, ES_ETOO_LARGE (a key or value
+ * of 2 GiB or more), ES_ECORRUPT (restore only).
  */
 struct es_mvcc;
 
@@ -22,10 +23,11 @@ void es_mvcc_free(struct es_mvcc *store);
 
 /* The newest revision (main). */
 int64_t es_mvcc_revision(const struct es_mvcc *store);
-/* The compacted revision (0: never compacted). Reads below it fail, reads at it work. */
+/* The compacted revision. Reads below it fail, reads at it work. -1: never compacted, as etcd has it and tells it in
+ * HashKV; a first compaction at 0 is accepted and makes it 0. */
 int64_t es_mvcc_compacted(const struct es_mvcc *store);
-/* Bytes of keys, values and our bookkeeping: all of it, and the part that a compaction at the newest revision
- * would keep. Never 0. Cost: O(1). */
+/* Bytes of keys, values and our bookkeeping, the allocator's own not counted: all of it, and the part that a compaction
+ * at the newest revision would keep (tombstones left out). Never 0. Cost: O(1). */
 uint64_t es_mvcc_bytes(const struct es_mvcc *store);
 uint64_t es_mvcc_bytes_live(const struct es_mvcc *store);
 /* Live keys, and versions held (tombstones included). */
@@ -34,9 +36,10 @@ uint64_t es_mvcc_versions(const struct es_mvcc *store);
 
 /* ---- versions ------------------------------------------------------------------------------------------------- */
 
-/* One version of a key. A tombstone has only key and mod_revision (as etcd's delete events); the rest is 0. The
- * slices point into the store: valid until the next call that changes it, or while a pin at or below mod_revision
- * is held. */
+/* One version of a key. A tombstone has only key and revisions (as etcd's delete events); the rest is 0. The slices
+ * point into the store and last as long as the version: writes never move or free one, only es_mvcc_compact_step does,
+ * and not one that a reader at a pinned revision or above can see. So a range result read at revision R stays valid
+ * while a pin at or below R is held. */
 struct es_mvcc_kv {
 	struct es_slice key;
 	struct es_slice value;
@@ -74,14 +77,16 @@ enum es_mvcc_sort_target {
 };
 
 /* etcd's RangeRequest; bounds of 0 are unset, a limit of 0 or below is none. Orders and targets are checked: any
- * other number is ES_EINVALID_SORT. Sorts are stable with key order beneath. */
+ * other number is ES_EINVALID_SORT. Sorts are stable with key order beneath (etcd's order among equals is by chance from
+ * 13 keys on). As etcd does, a target other than KEY without an order sorts ascending, but only the first limit + 1 keys. */
 struct es_mvcc_range_req {
 	struct es_mvcc_range range;
 	int64_t limit;
 	int64_t revision; /* <= 0: the newest */
 	int32_t sort_order;
 	int32_t sort_target;
-	bool keys_only; /* passed through to the encoder; the store never touches values for it */
+	/* Passed through to the encoder. etcd then leaves out the value, and the lease as well unless sorted by value. */
+	bool keys_only;
 	bool count_only;
 	int64_t min_mod_revision, max_mod_revision, min_create_revision, max_create_revision;
 };
@@ -122,8 +127,8 @@ enum es_mvcc_compare_result {
 
 struct es_mvcc_compare {
 	struct es_mvcc_range range;
-	int32_t target; /* unknown numbers: as etcd treats them */
-	int32_t result;
+	int32_t target; /* unknown: everything is equal */
+	int32_t result; /* unknown: holds (but for the value of a missing key) */
 	int64_t number;        /* all targets but VALUE */
 	struct es_slice value; /* VALUE */
 };
@@ -154,7 +159,8 @@ struct es_mvcc_op {
 	} u;
 };
 
-/* A plain put, delete or range is a transaction of one operation and no compare. */
+/* A plain put or delete is a transaction of one operation and no compare. A plain range is es_mvcc_range: the two differ
+ * at negative revisions, which in a transaction are compacted after the first compaction, and mean the newest else. */
 struct es_mvcc_txn {
 	size_t compare_count;
 	const struct es_mvcc_compare *compares;
@@ -168,7 +174,7 @@ struct es_mvcc_txn_res;
 
 struct es_mvcc_op_res {
 	enum es_mvcc_op_kind kind;
-	int64_t revision; /* the header revision etcd puts into this inner response */
+	int64_t revision; /* the header revision etcd puts into this inner response; 0 for a nested transaction */
 	union {
 		struct es_mvcc_range_res range;
 		struct {
@@ -185,9 +191,9 @@ struct es_mvcc_op_res {
 
 struct es_mvcc_txn_res {
 	bool succeeded;
-	int64_t revision;
+	int64_t revision; /* 0 inside a nested transaction, as etcd has it */
 	size_t n;
-	const struct es_mvcc_op_res *ops;
+	const struct es_mvcc_op_res *ops; /* in the order of the branch taken */
 };
 
 /* A change made by an applied transaction, in the order of sub revisions. */
@@ -212,10 +218,14 @@ bool es_mvcc_txn_may_write(const struct es_mvcc_txn *txn);
  * can refuse the taken branches is checked (range revisions, ignore_* on missing keys, leases); only then is anything
  * changed. A refusal changes nothing. When at least one write happened, the store is one main revision further.
  *
- * `arena` backs the result. `ret_events`/`ret_event_count` (arena as well) list the changes. Versions in results and
- * events stay valid until the next call that changes the store.
+ * Refusals come in the order of the operations: ES_EINVALID_SORT, ES_EFUTURE_REV, ES_ECOMPACTED for a range;
+ * ES_ETOO_LARGE, ES_ELEASE_NOT_FOUND, ES_EKEY_NOT_FOUND for a put. Recursion is as deep as the transaction: the caller
+ * bounds that (max-txn-ops does). Keys and values are copied. `env` NULL: every lease exists.
  *
- * ES_ENOMEM may leave the transaction half applied: the owner must not go on with this store (it stops the member).
+ * `arena` backs the result. `ret_events`/`ret_event_count` (arena as well) list the changes. Versions in results and
+ * events live as es_mvcc_kv says.
+ *
+ * ES_ENOMEM may leave the transaction half applied: only es_mvcc_free may follow (the owner stops the member).
  */
 int es_mvcc_txn_apply(struct es_mvcc *store, const struct es_mvcc_txn *txn, const struct es_mvcc_txn_env *env,
 		      struct es_arena *arena, const struct es_mvcc_txn_res **ret_res,
