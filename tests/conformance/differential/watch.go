@@ -42,16 +42,17 @@ type watchStream struct {
 	st     pb.Watch_WatchClient
 	cancel context.CancelFunc
 
-	mu       sync.Mutex
-	changed  chan struct{} // closed and replaced when anything arrives
-	live     map[int64]*watchLog
-	lives    []*watchLog         // in order of creation
-	refused  []*pb.WatchResponse // created and cancelled at once, id -1
-	stray    []*pb.WatchResponse // for ids that have no life
-	created  int
-	progress int64 // revision of the last progress answer
-	broken   []string
-	err      error
+	mu         sync.Mutex
+	changed    chan struct{} // closed and replaced when anything arrives
+	live       map[int64]*watchLog
+	lives      []*watchLog         // in order of creation
+	refused    []*pb.WatchResponse // created and cancelled at once, id -1
+	stray      []*pb.WatchResponse // for ids that have no life
+	created    int
+	progress   int64 // revision of the last progress answer
+	fragmented bool  // an answer came in parts
+	broken     []string
+	err        error
 }
 
 func openWatch(s *side) (*watchStream, error) {
@@ -138,6 +139,7 @@ func (l *watchLog) take(w *watchStream, r *pb.WatchResponse) {
 	rule(r.Header.Revision >= l.headerRev, "the header went back")
 	rule(r.CompactRevision == 0 && r.CancelReason == "", "fields of a cancellation on an answer that is none")
 	l.headerRev, l.fragment = r.Header.Revision, r.Fragment
+	w.fragmented = w.fragmented || r.Fragment
 }
 
 // await waits until cond (called with the lock held) is true.
@@ -184,11 +186,12 @@ type watcher struct {
 
 // watchPair is a Watch call on both servers.
 type watchPair struct {
-	p        *pair
-	a, b     *watchStream
-	watchers map[int64]*watcher // alive on the server
-	lives    int                // watches created so far
-	asked    []string           // the last requests of this stream
+	p           *pair
+	a, b        *watchStream
+	watchers    map[int64]*watcher // alive on the server
+	lives       int                // watches created so far
+	progressRev int64              // revision when progress was last asked for
+	asked       []string           // the last requests of this stream
 }
 
 func newWatchPair(p *pair) *watchPair {
