@@ -1,0 +1,187 @@
+"""Damaged files. A member either refuses to start with an error that names the file, or has everything; the one thing that
+may be cut is the torn tail of the log: what was last written."""
+import random
+import shutil
+import subprocess
+
+import pytest
+
+from process import Member, NotStarted
+
+pytestmark = pytest.mark.ours
+
+WRITES = 130
+FLIPS, CUTS = 10, 5
+SEED = 20260101
+
+
+class Original:
+    """A data folder after a kill, with checkpoints and log, and what is in it."""
+
+    def __init__(self, folder):
+        self.m = Member(folder, ["--snapshot-count=40"])
+        self.m.start()
+        client = self.m.client()
+        lease = client.grant(3600).ID
+        for i in range(WRITES):
+            client.put(f"key{i % 11:02}", f"{i} " + "x" * (i * 7 % 300), lease=lease if i % 5 == 0 else 0)
+            if i % 17 == 0:
+                client.delete("key03")
+        self.revision = client.status().header.revision
+        self.history = client.history(2)
+        self.states = {r: client.prefix("key", revision=r).kvs for r in range(self.revision - 60, self.revision + 1)}
+        self.m.close()
+        self.data = self.m.data_dir
+        self.files = sorted(p.relative_to(self.data) for p in self.data.rglob("*") if p.is_file())
+
+    def is_open_segment(self, name):
+        return name.name.startswith("open-")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return Original(tmp_path_factory.mktemp("original"))
+
+
+def used(path):
+    """The file's bytes up to the last one that is not zero: log files are longer than what is in them."""
+    return len(path.read_bytes().rstrip(b"\0"))
+
+
+def outcome(original, tmp_path, name, damage, lost_max):
+    """Start on a damaged copy. Returns what is wrong about it, or None."""
+    m = Member(tmp_path, [])
+    shutil.rmtree(m.data_dir, ignore_errors=True)
+    subprocess.run(["cp", "-a", "--sparse=always", original.data, m.data_dir], check=True)
+    damage(m.data_dir / name)
+    try:
+        m.start()
+    except NotStarted:
+        if m.proc.poll() is None:
+            return "hangs"
+        if m.proc.returncode < 0:
+            return f"ended by signal {-m.proc.returncode}"
+        if "Sanitizer" in m.output() or "assert" in m.output().lower():
+            return f"fails by assertion:\n{m.tail(3)}"
+        if name.name not in m.output():
+            return f"the error does not name the file:\n{m.tail(3)}"
+        return None
+    else:
+        client = m.client()
+        revision = client.status().header.revision
+        if not original.revision - lost_max <= revision <= original.revision:
+            return f"starts at revision {revision} of {original.revision}"
+        if client.history(2) != [h for h in original.history if h[3] <= revision]:
+            return f"starts with another history at revision {revision}"
+        if revision in original.states and client.prefix("key").kvs != original.states[revision]:
+            return f"starts with another state at revision {revision}"
+        client.put("works", "on")
+        return None
+    finally:
+        m.close()
+
+
+def survey(original, tmp_path, trials):
+    wrong = []
+    for name, what, damage, lost_max in trials:
+        problem = outcome(original, tmp_path, name, damage, lost_max)
+        if problem is not None:
+            wrong.append(f"{name} {what}: {problem}")
+    assert not wrong, f"{len(wrong)} problems\n" + "\n".join(wrong)
+
+
+def flip(position, bit):
+    def damage(path):
+        with open(path, "r+b") as f:
+            f.seek(position)
+            byte = f.read(1)[0]
+            f.seek(position)
+            f.write(bytes([byte ^ (1 << bit)]))
+    return damage
+
+
+def cut(size):
+    def damage(path):
+        with open(path, "r+b") as f:
+            f.truncate(size)
+    return damage
+
+
+def test_an_undamaged_copy_has_everything(original, tmp_path):
+    assert len(original.files) >= 5, original.files
+    assert outcome(original, tmp_path, original.files[0], lambda path: None, 0) is None
+
+
+def positions(rng, size, count):
+    fixed = [p for p in (0, 1, 7, 8, 16, size // 2, size - 2, size - 1) if 0 <= p < size]
+    return sorted(set(fixed) | {rng.randrange(size) for _ in range(count)}) if size else []
+
+
+@pytest.mark.slow
+def test_one_flipped_bit(original, tmp_path):
+    rng = random.Random(SEED)
+    trials = []
+    for name in original.files:
+        size = used(original.data / name)
+        # One put was one write: damage to the newest one of the log looks as if it had not been finished.
+        lost_max = 1 if original.is_open_segment(name) else 0
+        for position in positions(rng, size, FLIPS):
+            trials.append((name, f"flipped at {position} of {size}", flip(position, rng.randrange(8)), lost_max))
+    survey(original, tmp_path, trials)
+
+
+@pytest.mark.slow
+def test_a_file_cut_short(original, tmp_path):
+    rng = random.Random(SEED)
+    trials = []
+    for name in original.files:
+        size = used(original.data / name)
+        for length in positions(rng, size, CUTS):
+            # A cut tail of the open log cannot be told from one that was never written.
+            lost_max = WRITES * 2 if original.is_open_segment(name) else 0
+            trials.append((name, f"cut to {length} of {size}", cut(length), lost_max))
+    survey(original, tmp_path, trials)
+
+
+def test_a_flip_in_the_middle_of_the_open_log_is_found(original, tmp_path):
+    """Not a torn tail: valid entries follow."""
+    names = [n for n in original.files if original.is_open_segment(n) and used(original.data / n) > 4096]
+    assert names, original.files
+    trials = [(n, f"flipped at {p}", flip(p, 3), 1)
+              for n in names for p in (used(original.data / n) // 3, used(original.data / n) // 2)]
+    survey(original, tmp_path, trials)
+
+
+def test_a_missing_file(original, tmp_path):
+    """Losing a file is noticed. The lock may go, and so may a log file that nothing was written to."""
+    trials = []
+    for name in original.files:
+        if used(original.data / name) == 0 or name.name == "LOCK":
+            continue
+        lost_max = WRITES * 2 if original.is_open_segment(name) else 0
+        trials.append((name, "removed", lambda path: path.unlink(), lost_max))
+    wrong = []
+    for name, what, damage, lost_max in trials:
+        problem = outcome(original, tmp_path, name, damage, lost_max)
+        # Which file is missing cannot always be told by its name.
+        if problem is not None and "does not name the file" not in problem:
+            wrong.append(f"{name} {what}: {problem}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_files_of_another_cluster_do_not_mix(original, new_member, tmp_path):
+    other = new_member("--snapshot-count=40").start()
+    for i in range(60):
+        other.client().put("x", str(i))
+    other.stop()
+    m = Member(tmp_path / "mixed", [])
+    subprocess.run(["cp", "-a", original.data, m.data_dir], check=True)
+    folder = m.data_dir / "checkpoints"
+    if not folder.exists():
+        pytest.skip("there are no checkpoints")
+    shutil.rmtree(folder)
+    shutil.copytree(other.data_dir / "checkpoints", folder)
+    with pytest.raises(NotStarted):
+        m.start()
+    assert m.proc.returncode > 0
+    m.close()
