@@ -63,6 +63,14 @@ enum es_grpc_code {
 	X(EPEER_URL_EXIST, -116, FAILED_PRECONDITION, "etcdserver: Peer URLs already exists")                   \
 	X(EBAD_LEADER_TRANSFEREE, -117, FAILED_PRECONDITION, "etcdserver: bad leader transferee")               \
 	X(EAUTH_NOT_ENABLED, -118, FAILED_PRECONDITION, "etcdserver: authentication is not enabled")            \
+	X(EMEMBER_BAD_URLS, -119, INVALID_ARGUMENT, "etcdserver: given member URLs are invalid")                \
+	X(EMEMBER_NOT_LEARNER, -120, FAILED_PRECONDITION, "etcdserver: can only promote a learner member")      \
+	X(EUSER_EMPTY, -121, INVALID_ARGUMENT, "etcdserver: user name is empty")                                \
+	X(EUSER_NOT_FOUND, -122, FAILED_PRECONDITION, "etcdserver: user name not found")                        \
+	X(EROLE_EMPTY, -123, INVALID_ARGUMENT, "etcdserver: role name is empty")                                \
+	X(EROLE_NOT_FOUND, -124, FAILED_PRECONDITION, "etcdserver: role name not found")                        \
+	X(EROOT_USER_NOT_EXIST, -125, FAILED_PRECONDITION, "etcdserver: root user does not exist")              \
+	X(EPERMISSION_NOT_GIVEN, -126, INVALID_ARGUMENT, "etcdserver: permission not given")                    \
 	X(ENOSPACE, -200, RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded")                      \
 	X(ETOO_MANY_REQUESTS, -201, RESOURCE_EXHAUSTED, "etcdserver: too many requests")                        \
 	X(ENO_LEADER, -202, UNAVAILABLE, "etcdserver: no leader")                                               \

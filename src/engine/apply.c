@@ -310,7 +310,7 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 		}
 		break;
 	case ES_COMMAND_ALARM:
-		rc = es_engine_apply_alarm(e, command.body);
+		rc = es_engine_apply_alarm(e, command.body, op);
 		break;
 	case ES_COMMAND_MEMBER:
 		rc = es_engine_apply_member(e, command.body);

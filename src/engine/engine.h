@@ -88,6 +88,7 @@ struct es_engine_op {
 	struct es_engine_header header;
 	const struct es_mvcc_txn_res *txn_res; /* of es_engine_write */
 	int64_t id, ttl_s;                     /* of a lease grant: what was granted */
+	bool changed;                          /* of an alarm: it was set, or was there to be cleared */
 	/* The engine's own. */
 	const struct es_mvcc_txn *txn;
 	struct es_queue link;

@@ -20,7 +20,7 @@ struct es_revision_sample {
 };
 
 #define ES_COMPACTOR_SAMPLES_MAX 512
-#define ES_ENGINE_ALARMS_MAX 2
+#define ES_ENGINE_ALARMS_MAX 64
 
 struct es_engine {
 	struct es_engine_config config; /* strings point to copies in `strings` */
@@ -101,7 +101,7 @@ void es_engine_hash_cancel(struct es_engine *engine);
 /* meta.c: what a checkpoint holds beside versions (docs/formats/checkpoint-meta.md). */
 int es_engine_meta_encode(const struct es_engine *engine, struct es_buf *buf);
 int es_engine_meta_decode(struct es_engine *engine, struct es_slice meta);
-int es_engine_apply_alarm(struct es_engine *engine, struct es_slice body);
+int es_engine_apply_alarm(struct es_engine *engine, struct es_slice body, struct es_engine_op *op);
 int es_engine_apply_member(struct es_engine *engine, struct es_slice body);
 int es_engine_set_member(struct es_engine *engine, struct es_slice name, const struct es_slice *peer_urls,
 			 size_t peer_count, const struct es_slice *client_urls, size_t client_count);

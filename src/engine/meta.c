@@ -199,34 +199,41 @@ int es_engine_meta_decode(struct es_engine *e, struct es_slice meta)
 	return rc;
 }
 
-int es_engine_apply_alarm(struct es_engine *e, struct es_slice body)
+static void remove_alarm(struct es_engine *e, size_t i)
+{
+	es_log(e->config.log, ES_LOG_INFO, "alarm disarmed", ES_HEX("alarm-member-id", e->alarms[i].member_id),
+	       ES_UINT("alarm", e->alarms[i].type));
+	e->alarm_count--;
+	e->alarms[i] = e->alarms[e->alarm_count];
+	e->alarm_by_quota[i] = e->alarm_by_quota[e->alarm_count];
+}
+
+int es_engine_apply_alarm(struct es_engine *e, struct es_slice body, struct es_engine_op *op)
 {
 	struct es_reader reader = es_reader(body);
 	bool activate = es_read_u8(&reader) != 0;
 	uint8_t type = es_read_u8(&reader);
 	bool by_quota = es_read_u8(&reader) != 0;
 	uint64_t member_id = es_read_u64le(&reader);
+	size_t i = 0;
 
 	if (reader.failed)
 		return ES_ECORRUPT;
 	if (type == ES_ALARM_NOSPACE)
 		e->alarm_proposed = false;
-	for (size_t i = 0; i < e->alarm_count; i++) {
-		if (e->alarms[i].member_id != member_id || e->alarms[i].type != type)
-			continue;
-		if (!activate) {
-			e->alarm_count--;
-			e->alarms[i] = e->alarms[e->alarm_count];
-			e->alarm_by_quota[i] = e->alarm_by_quota[e->alarm_count];
-			es_log(e->config.log, ES_LOG_INFO, "alarm disarmed", ES_HEX("alarm-member-id", member_id),
-			       ES_UINT("alarm", type));
-		}
+	while (i < e->alarm_count && (e->alarms[i].member_id != member_id || e->alarms[i].type != type))
+		i++;
+	if (op != NULL)
+		op->changed = activate || i < e->alarm_count;
+	if (!activate && i < e->alarm_count)
+		remove_alarm(e, i);
+	if (!activate || i < e->alarm_count)
 		return 0;
-	}
-	if (!activate || e->alarm_count == ES_ENGINE_ALARMS_MAX)
-		return 0;
-	e->alarms[e->alarm_count] = (struct es_alarm){member_id, (enum es_alarm_type)type};
-	e->alarm_by_quota[e->alarm_count++] = by_quota;
+	if (e->alarm_count == ES_ENGINE_ALARMS_MAX)
+		return ES_ETOO_MANY_REQUESTS;
+	e->alarms[i] = (struct es_alarm){member_id, (enum es_alarm_type)type};
+	e->alarm_by_quota[i] = by_quota;
+	e->alarm_count++;
 	es_log(e->config.log, ES_LOG_WARN, "alarm raised", ES_HEX("alarm-member-id", member_id),
 	       ES_UINT("alarm", type));
 	return 0;

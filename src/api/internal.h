@@ -1,0 +1,126 @@
+#ifndef ES_API_INTERNAL_H
+#define ES_API_INTERNAL_H
+
+#include <uv.h>
+
+#include "api/api.h"
+#include "wire/hot.h"
+#include "wire/request.h"
+#include "wire/rpc.pb-c.h"
+
+/* Shared by the services; nobody else includes it. */
+
+struct es_api {
+	struct es_api_config config;
+	struct es_engine *engine;
+	struct es_rpc_server *server;
+	uv_timer_t timer;      /* progress of watches, streams without a leader */
+	uv_idle_t watch_idle;  /* runs while watches or waiters have something to do */
+	struct es_queue watch_streams;
+	struct es_queue ready_streams;
+	struct es_queue ready_waiters;
+	uint64_t leader_seen_ms;
+	int handles_open;
+	struct es_queue health_watchers;
+	bool serving;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* One function a service, in the file of its name. */
+int es_api_kv_register(struct es_api *api);
+int es_api_watch_register(struct es_api *api);
+int es_api_lease_register(struct es_api *api);
+int es_api_maintenance_register(struct es_api *api);
+int es_api_cluster_register(struct es_api *api);
+int es_api_auth_register(struct es_api *api);
+int es_api_lock_register(struct es_api *api);
+int es_api_election_register(struct es_api *api);
+int es_api_health_register(struct es_api *api);
+
+/* watch.c. `leaderless`: there has been no leader for three election timeouts. */
+void es_api_watch_tick(struct es_api *api, uint64_t now_ms, bool leaderless);
+void es_api_watch_wake(struct es_api *api);
+
+/* What a watcher of the hub belongs to: told, from inside an apply, that it has something. */
+struct es_api_watch_owner {
+	void (*wake)(struct es_api_watch_owner *owner);
+};
+
+/* The client asked with metadata `hasleader: true` to hear when there is no leader. */
+bool es_api_wants_leader(const struct es_rpc_call *call);
+bool es_api_has_leader(const struct es_api *api);
+
+/*
+ * Waiting for changes below a prefix (waiter.c): `changed` is called from the loop, outside of any apply, once for every
+ * revision that changed something there, in order.
+ */
+struct es_api_waiter {
+	struct es_api_watch_owner owner;
+	struct es_queue link;
+	struct es_api *api;
+	struct es_watcher *watcher;
+	/* Returns whether it goes on; if not, it has called es_api_wait_end. */
+	bool (*changed)(struct es_api_waiter *waiter, int64_t revision);
+	/* Instead: the history was compacted away. The wait has ended. */
+	void (*lost)(struct es_api_waiter *waiter, int status);
+};
+
+/* The end of the range of all keys that begin with `prefix`: the prefix with its last byte that is not 255 raised, and nothing
+ * behind it; "to the end" when there is none. `buffer` has room for the prefix and backs the answer. */
+struct es_slice es_api_prefix_end(struct es_slice prefix, uint8_t *buffer);
+
+int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct es_slice prefix,
+		      int64_t start_revision);
+/* Nothing to do when it is over already. */
+void es_api_wait_end(struct es_api_waiter *waiter);
+void es_api_serve_waiters(struct es_api *api);
+
+/* ---- answers ------------------------------------------------------------------------------------------------ */
+
+struct es_wire_header es_api_header(const struct es_engine_header *header);
+struct es_wire_kv es_api_kv(const struct es_mvcc_version *version, bool keys_only);
+
+/* Answers that are not hot go through protobuf-c. Sent; the message stays the caller's. False: the call has failed. */
+bool es_api_send(struct es_rpc_call *call, const struct ProtobufCMessage *message);
+/* ... and the call finished. */
+void es_api_reply(struct es_rpc_call *call, const struct ProtobufCMessage *message);
+/* A request of a kind that cannot hold itself; NULL: it is none, or no memory. */
+void *es_api_unpack(struct es_arena *arena, const struct ProtobufCMessageDescriptor *descriptor,
+		    struct es_slice request);
+/* The same in the call's arena; NULL: the call was failed. */
+void *es_api_decode(struct es_rpc_call *call, const struct ProtobufCMessageDescriptor *descriptor,
+		    struct es_slice request);
+/* Zeroed memory in the call's arena, for an answer and its lists; NULL: the call was failed. */
+void *es_api_alloc(struct es_rpc_call *call, size_t count, size_t size);
+/* NULL: the call was failed. */
+Etcdserverpb__ResponseHeader *es_api_pb_header(struct es_rpc_call *call, const struct es_engine_header *from);
+struct es_slice es_api_bytes(ProtobufCBinaryData bytes);
+/* Borrowed: lives as long as the slice. */
+ProtobufCBinaryData es_api_pb_bytes(struct es_slice bytes);
+
+/* ---- writes from handlers ------------------------------------------------------------------------------------- */
+
+/* A handler's operation: the call is held until it is done. */
+struct es_api_op {
+	struct es_engine_op op;
+	struct es_rpc_call *call;
+	void (*answer)(struct es_api_op *op, struct es_rpc_call *call); /* on success; must finish the call */
+	void *data;
+};
+
+/* NULL: the call was failed. */
+struct es_api_op *es_api_op_new(struct es_rpc_call *call, void (*answer)(struct es_api_op *, struct es_rpc_call *));
+/* An `answer` that is only the header. */
+void es_api_head_answer(struct es_api_op *op, struct es_rpc_call *call);
+/* After the engine's submit function: on a refusal fails the call. */
+void es_api_op_submitted(struct es_api_op *op, int status);
+
+/* ---- checks (check.c): etcd's, in its order ------------------------------------------------------------------- */
+
+int es_api_check_range(const struct es_wire_range *range);
+int es_api_check_put(const struct es_wire_put *put);
+int es_api_check_delete(const struct es_wire_delete *del);
+int es_api_check_txn(const struct es_wire_txn *txn, uint32_t max_ops, struct es_arena *arena);
+
+#endif

@@ -1,0 +1,111 @@
+#include "api/internal.h"
+
+#define EVENTS_MAX 64
+#define BATCH_BYTES (64 * 1024)
+#define SCAN_MAX 4096
+#define ARENA_BYTES 1024
+
+static void on_wake(struct es_api_watch_owner *owner)
+{
+	struct es_api_waiter *waiter = ES_CONTAINER_OF(owner, struct es_api_waiter, owner);
+
+	if (es_queue_empty(&waiter->link))
+		es_queue_push(&waiter->api->ready_waiters, &waiter->link);
+	es_api_watch_wake(waiter->api);
+}
+
+struct es_slice es_api_prefix_end(struct es_slice prefix, uint8_t *buffer)
+{
+	size_t len = prefix.len;
+
+	while (len > 0 && prefix.data[len - 1] == 0xff)
+		len--;
+	if (len == 0)
+		return es_slice("", 1);
+	memcpy(buffer, prefix.data, len);
+	buffer[len - 1]++;
+	return es_slice(buffer, len);
+}
+
+int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct es_slice prefix, int64_t start_revision)
+{
+	struct es_arena arena;
+	uint8_t *end;
+	int rc = ES_ENOMEM;
+
+	waiter->owner.wake = on_wake;
+	waiter->api = api;
+	waiter->watcher = NULL;
+	es_queue_init(&waiter->link);
+	es_arena_init(&arena, api->config.mem, ARENA_BYTES);
+	end = es_arena_alloc(&arena, prefix.len);
+	if (end != NULL) {
+		const struct es_watch_spec spec = {
+			.range = {prefix, es_api_prefix_end(prefix, end)},
+			.start_revision = start_revision,
+		};
+
+		rc = es_watch_add(es_engine_watch_hub(api->engine), &spec, &waiter->owner, &waiter->watcher);
+	}
+	es_arena_close(&arena);
+	if (rc == 0)
+		on_wake(&waiter->owner);
+	return rc;
+}
+
+void es_api_wait_end(struct es_api_waiter *waiter)
+{
+	if (waiter->watcher == NULL)
+		return;
+	es_watch_remove(es_engine_watch_hub(waiter->api->engine), waiter->watcher);
+	waiter->watcher = NULL;
+	es_queue_remove(&waiter->link);
+}
+
+/* The waiter stays linked when it is to be called again. Its owner may be gone afterwards. */
+static void serve(struct es_api_waiter *waiter)
+{
+	struct es_watch_hub *hub = es_engine_watch_hub(waiter->api->engine);
+	struct es_watch_event *events[EVENTS_MAX];
+	int64_t revisions[EVENTS_MAX];
+	size_t count;
+	bool partial;
+	bool again;
+	int rc = es_watch_next(hub, waiter->watcher, events, EVENTS_MAX, BATCH_BYTES, SCAN_MAX, &count, &partial, &again);
+
+	if (rc == ES_ENOMEM)
+		return;
+	if (rc < 0) {
+		es_api_wait_end(waiter);
+		waiter->lost(waiter, rc);
+		return;
+	}
+	if (count == 0 && !again)
+		es_queue_remove(&waiter->link); /* the hub will wake it */
+	for (size_t i = 0; i < count; i++) {
+		revisions[i] = events[i]->mod_revision;
+		es_watch_event_unref(hub, events[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (i + 1 == count ? partial : revisions[i] == revisions[i + 1])
+			continue;
+		if (!waiter->changed(waiter, revisions[i]))
+			return;
+	}
+}
+
+void es_api_serve_waiters(struct es_api *api)
+{
+	struct es_queue later;
+	struct es_queue *link;
+
+	es_queue_init(&later);
+	while ((link = es_queue_pop(&api->ready_waiters)) != NULL) {
+		struct es_api_waiter *waiter = ES_QUEUE_ITEM(link, struct es_api_waiter, link);
+
+		es_queue_push(&later, &waiter->link); /* so that ending it unlinks it from wherever it is */
+		serve(waiter);
+	}
+	while ((link = es_queue_pop(&later)) != NULL)
+		es_queue_push(&api->ready_waiters, link);
+}
