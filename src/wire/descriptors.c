@@ -1,6 +1,6 @@
 /*
- * The field numbers are those of google/protobuf/descriptor.proto. What is read is what protoc wrote when this was
- * built, so bytes that do not decode are a mistake of ours.
+ * The field numbers are those of google/protobuf/descriptor.proto. What is read is what protoc
+ * wrote when this was built, so bytes that do not decode are a mistake of ours.
  */
 #include "wire/descriptors.h"
 
@@ -37,7 +37,8 @@ static bool next_of(struct es_pb_reader *reader, uint32_t number, struct es_slic
 	return false;
 }
 
-static bool nth_of(struct es_slice message, uint32_t number, size_t index, struct es_slice *ret_bytes)
+static bool nth_of(struct es_slice message, uint32_t number, size_t index,
+		   struct es_slice *ret_bytes)
 {
 	struct es_pb_reader reader = es_pb_reader(message);
 
@@ -74,9 +75,11 @@ static enum kind child_kind(enum kind kind, uint32_t number)
 {
 	if (kind == KIND_FILE && number == FILE_SERVICE)
 		return KIND_SERVICE;
-	if ((kind == KIND_FILE && number == FILE_MESSAGE) || (kind == KIND_MESSAGE && number == MESSAGE_NESTED))
+	if ((kind == KIND_FILE && number == FILE_MESSAGE) ||
+	    (kind == KIND_MESSAGE && number == MESSAGE_NESTED))
 		return KIND_MESSAGE;
-	if ((kind == KIND_FILE && number == FILE_ENUM) || (kind == KIND_MESSAGE && number == MESSAGE_ENUM))
+	if ((kind == KIND_FILE && number == FILE_ENUM) ||
+	    (kind == KIND_MESSAGE && number == MESSAGE_ENUM))
 		return KIND_ENUM;
 	return KIND_LEAF;
 }
@@ -167,8 +170,9 @@ bool es_wire_service_name(size_t index, char ret_name[ES_WIRE_SERVICE_NAME_MAX])
 
 			if (index-- > 0)
 				continue;
-			len = snprintf(ret_name, ES_WIRE_SERVICE_NAME_MAX, "%.*s.%.*s", (int)package.len,
-				       (const char *)package.data, (int)name.len, (const char *)name.data);
+			len = snprintf(ret_name, ES_WIRE_SERVICE_NAME_MAX, "%.*s.%.*s",
+				       (int)package.len, (const char *)package.data, (int)name.len,
+				       (const char *)name.data);
 			ES_ASSERT(len > 0);
 			ES_ASSERT(len < ES_WIRE_SERVICE_NAME_MAX);
 			return true;

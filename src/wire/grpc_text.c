@@ -5,20 +5,13 @@
 static uint64_t unit_ns(uint8_t unit)
 {
 	switch (unit) {
-	case 'H':
-		return UINT64_C(3600000000000);
-	case 'M':
-		return UINT64_C(60000000000);
-	case 'S':
-		return UINT64_C(1000000000);
-	case 'm':
-		return UINT64_C(1000000);
-	case 'u':
-		return UINT64_C(1000);
-	case 'n':
-		return 1;
-	default:
-		return 0;
+	case 'H': return UINT64_C(3600000000000);
+	case 'M': return UINT64_C(60000000000);
+	case 'S': return UINT64_C(1000000000);
+	case 'm': return UINT64_C(1000000);
+	case 'u': return UINT64_C(1000);
+	case 'n': return 1;
+	default: return 0;
 	}
 }
 
@@ -94,7 +87,8 @@ size_t es_grpc_percent_decode(struct es_slice text, uint8_t *out)
 
 		if (c == '%' && text.len - i > 2 && hex_digit(text.data[i + 1]) >= 0 &&
 		    hex_digit(text.data[i + 2]) >= 0) {
-			c = (uint8_t)(hex_digit(text.data[i + 1]) << 4 | hex_digit(text.data[i + 2]));
+			c = (uint8_t)(hex_digit(text.data[i + 1]) << 4 |
+				      hex_digit(text.data[i + 2]));
 			i += 2;
 		}
 		out[n++] = c;

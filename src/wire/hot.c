@@ -1,6 +1,6 @@
 /*
- * The numbers in here are the field numbers of proto/rpc.proto and proto/kv.proto. Fields are written in the order of
- * their numbers: the canonical order, that of Go's encoder.
+ * The numbers in here are the field numbers of proto/rpc.proto and proto/kv.proto. Fields are
+ * written in the order of their numbers: the canonical order, that of Go's encoder.
  */
 #include "wire/hot.h"
 
@@ -91,7 +91,8 @@ size_t es_wire_put_size(const struct es_wire_header *header, const struct es_wir
 	return es_wire_head_size(header) + kv_field_size(2, prev);
 }
 
-uint8_t *es_wire_put_write(uint8_t *out, const struct es_wire_header *header, const struct es_wire_kv *prev)
+uint8_t *es_wire_put_write(uint8_t *out, const struct es_wire_header *header,
+			   const struct es_wire_kv *prev)
 {
 	out = es_wire_head_write(out, header);
 	return kv_field_write(out, 2, prev);
@@ -102,7 +103,8 @@ size_t es_wire_delete_head_size(const struct es_wire_header *header, int64_t del
 	return es_wire_head_size(header) + es_pb_int_size(2, deleted);
 }
 
-uint8_t *es_wire_delete_head_write(uint8_t *out, const struct es_wire_header *header, int64_t deleted)
+uint8_t *es_wire_delete_head_write(uint8_t *out, const struct es_wire_header *header,
+				   int64_t deleted)
 {
 	out = es_wire_head_write(out, header);
 	return es_pb_write_int(out, 2, deleted);
@@ -140,17 +142,20 @@ uint8_t *es_wire_txn_op_write(uint8_t *out, unsigned kind, size_t len)
 	return es_pb_write_len(out, kind, len);
 }
 
-static size_t event_content_size(bool is_delete, const struct es_wire_kv *kv, const struct es_wire_kv *prev)
+static size_t event_content_size(bool is_delete, const struct es_wire_kv *kv,
+				 const struct es_wire_kv *prev)
 {
 	return es_pb_uint_size(1, is_delete) + kv_field_size(2, kv) + kv_field_size(3, prev);
 }
 
-size_t es_wire_event_size(bool is_delete, const struct es_wire_kv *kv, const struct es_wire_kv *prev)
+size_t es_wire_event_size(bool is_delete, const struct es_wire_kv *kv,
+			  const struct es_wire_kv *prev)
 {
 	return es_pb_len_size(EVENTS_FIELD, event_content_size(is_delete, kv, prev));
 }
 
-uint8_t *es_wire_event_write(uint8_t *out, bool is_delete, const struct es_wire_kv *kv, const struct es_wire_kv *prev)
+uint8_t *es_wire_event_write(uint8_t *out, bool is_delete, const struct es_wire_kv *kv,
+			     const struct es_wire_kv *prev)
 {
 	out = es_pb_write_len(out, EVENTS_FIELD, event_content_size(is_delete, kv, prev));
 	out = es_pb_write_uint(out, 1, is_delete);
@@ -162,8 +167,8 @@ size_t es_wire_watch_head_size(const struct es_wire_watch *watch)
 {
 	return es_wire_head_size(&watch->header) + es_pb_int_size(2, watch->watch_id) +
 	       es_pb_uint_size(3, watch->created) + es_pb_uint_size(4, watch->canceled) +
-	       es_pb_int_size(5, watch->compact_revision) + es_pb_bytes_size(6, watch->cancel_reason) +
-	       es_pb_uint_size(7, watch->fragment);
+	       es_pb_int_size(5, watch->compact_revision) +
+	       es_pb_bytes_size(6, watch->cancel_reason) + es_pb_uint_size(7, watch->fragment);
 }
 
 uint8_t *es_wire_watch_head_write(uint8_t *out, const struct es_wire_watch *watch)
@@ -182,7 +187,8 @@ size_t es_wire_keep_alive_size(const struct es_wire_header *header, int64_t id, 
 	return es_wire_head_size(header) + es_pb_int_size(2, id) + es_pb_int_size(3, ttl_s);
 }
 
-uint8_t *es_wire_keep_alive_write(uint8_t *out, const struct es_wire_header *header, int64_t id, int64_t ttl_s)
+uint8_t *es_wire_keep_alive_write(uint8_t *out, const struct es_wire_header *header, int64_t id,
+				  int64_t ttl_s)
 {
 	out = es_wire_head_write(out, header);
 	out = es_pb_write_int(out, 2, id);

@@ -2,7 +2,8 @@
 
 #include "base/buf.h"
 
-/* Groups within groups. Nobody sends them; what counts is that the stack they can take is bounded. */
+/* Groups within groups. Nobody sends them; what counts is that the stack they can take is
+ * bounded. */
 #define GROUP_DEPTH_MAX 100
 
 bool es_pb_read_varint_long(struct es_pb_reader *reader, uint64_t *ret_value)
@@ -68,13 +69,10 @@ static int skip_group(struct es_pb_reader *reader, uint32_t number, unsigned dep
 int es_pb_next_rare(struct es_pb_reader *reader, uint32_t key, struct es_pb_field *ret_field)
 {
 	switch (key & 7) {
-	case ES_PB_FIXED64:
-		return read_fixed(reader, 8, &ret_field->value);
-	case ES_PB_FIXED32:
-		return read_fixed(reader, 4, &ret_field->value);
-	case ES_PB_GROUP:
-		return skip_group(reader, key >> 3, 0);
-	default: /* the end of a group that did not begin, and the two encodings that are not taken */
-		return ES_EDECODE;
+	case ES_PB_FIXED64: return read_fixed(reader, 8, &ret_field->value);
+	case ES_PB_FIXED32: return read_fixed(reader, 4, &ret_field->value);
+	case ES_PB_GROUP: return skip_group(reader, key >> 3, 0);
+	/* The end of a group that did not begin, and the two encodings that do not exist. */
+	default: return ES_EDECODE;
 	}
 }

@@ -7,13 +7,15 @@
 /*
  * Protobuf's encoding by hand, for the messages that are hot. Nothing here allocates.
  *
- * Writing is two passes: the sizes first, then the bytes into exactly that much space. Each `es_pb_x_size` has its
- * `es_pb_write_x`, which writes as many bytes as the other said and returns the place behind them. Field writers follow
- * proto3: a scalar of zero and an empty bytes field are left out, while a message that is set is written even when it is
- * empty. int32 and enum values are cast to int64_t first (negative ones take ten bytes), bool to uint64_t.
+ * Writing is two passes: the sizes first, then the bytes into exactly that much space. Each
+ * `es_pb_x_size` has its `es_pb_write_x`, which writes as many bytes as the other said and returns
+ * the place behind them. Field writers follow proto3: a scalar of zero and an empty bytes field are
+ * left out, while a message that is set is written even when it is empty. int32 and enum values are
+ * cast to int64_t first (negative ones take ten bytes), bool to uint64_t.
  *
- * Reading is bounded: every length is checked against what is there. What is accepted is what the decoder of Go's
- * protobuf accepts, as that is what etcd's clients have been tried against.
+ * Reading is bounded: every length is checked against what is there. What is accepted is what the
+ * decoder of Go's protobuf accepts, as that is what etcd's clients have been tried against; only
+ * groups, which nobody sends, are held to less depth (100).
  */
 enum es_pb_wire {
 	ES_PB_VARINT = 0,
@@ -30,7 +32,7 @@ enum es_pb_wire {
 /* What stands before a field: its number (up to ES_PB_NUMBER_MAX) and how its value is encoded. */
 #define ES_PB_KEY(number, wire) ((uint32_t)(number) << 3 | (uint32_t)(wire))
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static inline size_t es_pb_varint_size(uint64_t value)
 {
@@ -51,7 +53,9 @@ static inline uint8_t *es_pb_write_varint(uint8_t *out, uint64_t value)
 
 static inline size_t es_pb_uint_size(uint32_t number, uint64_t value)
 {
-	return value == 0 ? 0 : es_pb_varint_size(ES_PB_KEY(number, ES_PB_VARINT)) + es_pb_varint_size(value);
+	return value == 0 ? 0
+			  : es_pb_varint_size(ES_PB_KEY(number, ES_PB_VARINT)) +
+				    es_pb_varint_size(value);
 }
 
 static inline uint8_t *es_pb_write_uint(uint8_t *out, uint32_t number, uint64_t value)
@@ -72,8 +76,8 @@ static inline uint8_t *es_pb_write_int(uint8_t *out, uint32_t number, int64_t va
 	return es_pb_write_uint(out, number, (uint64_t)value);
 }
 
-/* Key and length of a message or bytes field whose content, `len` bytes, the caller writes next; and the size of all
- * three together. Also for an empty content. */
+/* Key and length of a message or bytes field whose content, `len` bytes, the caller writes next;
+ * and the size of all three together. Also for an empty content. */
 static inline size_t es_pb_len_size(uint32_t number, size_t len)
 {
 	return es_pb_varint_size(ES_PB_KEY(number, ES_PB_BYTES)) + es_pb_varint_size(len) + len;
@@ -99,24 +103,25 @@ static inline uint8_t *es_pb_write_bytes(uint8_t *out, uint32_t number, struct e
 	return out + bytes.len;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct es_pb_reader {
 	const uint8_t *at;
 	const uint8_t *end;
 };
 
-/* One field. `key` tells number and encoding in one, so that a known number in another encoding counts as unknown, as
- * protobuf wants it. The other members are set as the encoding asks. */
+/* One field. `key` tells number and encoding in one, so that a known number in another encoding
+ * counts as unknown, as protobuf wants it. The other members are set as the encoding asks. */
 struct es_pb_field {
 	uint32_t key;
-	uint64_t value;        /* ES_PB_VARINT, ES_PB_FIXED32, ES_PB_FIXED64 */
+	uint64_t value;	       /* ES_PB_VARINT, ES_PB_FIXED32, ES_PB_FIXED64 */
 	struct es_slice bytes; /* ES_PB_BYTES: borrowed from the input */
 };
 
 static inline struct es_pb_reader es_pb_reader(struct es_slice bytes)
 {
-	return (struct es_pb_reader){bytes.data, bytes.len == 0 ? bytes.data : bytes.data + bytes.len};
+	return (struct es_pb_reader){bytes.data,
+				     bytes.len == 0 ? bytes.data : bytes.data + bytes.len};
 }
 
 /* The rest of es_pb_read_varint and es_pb_next, for what is not so common. */
@@ -135,8 +140,9 @@ static inline bool es_pb_read_varint(struct es_pb_reader *reader, uint64_t *ret_
 	return es_pb_read_varint_long(reader, ret_value);
 }
 
-/* The next field, its value included: 1 when there is one, 0 at the end, ES_EDECODE when the input is malformed (the
- * reader must not be used any more). A group is skipped and reported with its key alone. */
+/* The next field, its value included: 1 when there is one, 0 at the end, ES_EDECODE when the input
+ * is malformed (the reader must not be used any more). A group is skipped and reported with its key
+ * alone. */
 static inline int es_pb_next(struct es_pb_reader *reader, struct es_pb_field *ret_field)
 {
 	uint64_t key;
@@ -144,20 +150,19 @@ static inline int es_pb_next(struct es_pb_reader *reader, struct es_pb_field *re
 
 	if (reader->at == reader->end)
 		return 0;
-	if (!es_pb_read_varint(reader, &key) || key < ES_PB_KEY(1, 0) || key > ES_PB_KEY(ES_PB_NUMBER_MAX, 7))
+	if (!es_pb_read_varint(reader, &key) || key < ES_PB_KEY(1, 0) ||
+	    key > ES_PB_KEY(ES_PB_NUMBER_MAX, 7))
 		return ES_EDECODE;
 	ret_field->key = (uint32_t)key;
 	switch (key & 7) {
-	case ES_PB_VARINT:
-		return es_pb_read_varint(reader, &ret_field->value) ? 1 : ES_EDECODE;
+	case ES_PB_VARINT: return es_pb_read_varint(reader, &ret_field->value) ? 1 : ES_EDECODE;
 	case ES_PB_BYTES:
 		if (!es_pb_read_varint(reader, &len) || len > (size_t)(reader->end - reader->at))
 			return ES_EDECODE;
 		ret_field->bytes = es_slice(reader->at, (size_t)len);
 		reader->at += len;
 		return 1;
-	default:
-		return es_pb_next_rare(reader, (uint32_t)key, ret_field);
+	default: return es_pb_next_rare(reader, (uint32_t)key, ret_field);
 	}
 }
 

@@ -1,16 +1,18 @@
 /*
  * Decoding of the hot requests.
  *
- * Each message has a merge_x: it reads fields into a struct that may already hold some, which is what protobuf asks for
- * when the same member of a oneof comes twice. A transaction's lists are counted in a first pass over its fields and
- * filled in a second, so that they are arrays of just the right size.
+ * Each message has a merge_x: it reads fields into a struct that may already hold some, which is
+ * what protobuf asks for when the same member of a oneof comes twice. A transaction's lists are
+ * counted in a first pass over its fields and filled in a second, so that they are arrays of just
+ * the right size.
  *
  * Invariants:
- *   1. Every occurrence of a field is decoded, also one that a later one replaces: bytes are refused for what is in
- *      them, wherever it stands.
- *   2. Stack: a nested transaction costs two frames, and there are at most ES_WIRE_TXN_DEPTH_MAX of them.
- *   3. Memory: proportional to the input. Lists that grow by merging double, so what is given up is no more than what
- *      is kept.
+ *   1. Every occurrence of a field is decoded, also one that a later one replaces: bytes are
+ *      refused for what is in them, wherever it stands.
+ *   2. Stack: a nested transaction costs three frames, and there are at most ES_WIRE_TXN_DEPTH_MAX
+ *      of them.
+ *   3. Memory: proportional to the input. Lists that grow by merging double, so what is given up is
+ *      no more than what is kept.
  */
 #include "wire/request.h"
 
@@ -25,33 +27,19 @@ static int merge_range(struct es_slice bytes, struct es_wire_range *range)
 
 	while ((rc = es_pb_next(&reader, &field)) > 0) {
 		switch (field.key) {
-		case ES_PB_KEY(1, ES_PB_BYTES):
-			range->key = field.bytes;
-			break;
-		case ES_PB_KEY(2, ES_PB_BYTES):
-			range->range_end = field.bytes;
-			break;
-		case ES_PB_KEY(3, ES_PB_VARINT):
-			range->limit = (int64_t)field.value;
-			break;
-		case ES_PB_KEY(4, ES_PB_VARINT):
-			range->revision = (int64_t)field.value;
-			break;
+		case ES_PB_KEY(1, ES_PB_BYTES): range->key = field.bytes; break;
+		case ES_PB_KEY(2, ES_PB_BYTES): range->range_end = field.bytes; break;
+		case ES_PB_KEY(3, ES_PB_VARINT): range->limit = (int64_t)field.value; break;
+		case ES_PB_KEY(4, ES_PB_VARINT): range->revision = (int64_t)field.value; break;
 		case ES_PB_KEY(5, ES_PB_VARINT):
 			range->sort_order = (int32_t)(uint32_t)field.value;
 			break;
 		case ES_PB_KEY(6, ES_PB_VARINT):
 			range->sort_target = (int32_t)(uint32_t)field.value;
 			break;
-		case ES_PB_KEY(7, ES_PB_VARINT):
-			range->serializable = field.value != 0;
-			break;
-		case ES_PB_KEY(8, ES_PB_VARINT):
-			range->keys_only = field.value != 0;
-			break;
-		case ES_PB_KEY(9, ES_PB_VARINT):
-			range->count_only = field.value != 0;
-			break;
+		case ES_PB_KEY(7, ES_PB_VARINT): range->serializable = field.value != 0; break;
+		case ES_PB_KEY(8, ES_PB_VARINT): range->keys_only = field.value != 0; break;
+		case ES_PB_KEY(9, ES_PB_VARINT): range->count_only = field.value != 0; break;
 		case ES_PB_KEY(10, ES_PB_VARINT):
 			range->min_mod_revision = (int64_t)field.value;
 			break;
@@ -64,8 +52,7 @@ static int merge_range(struct es_slice bytes, struct es_wire_range *range)
 		case ES_PB_KEY(13, ES_PB_VARINT):
 			range->max_create_revision = (int64_t)field.value;
 			break;
-		default:
-			break;
+		default: break;
 		}
 	}
 	return rc;
@@ -79,26 +66,13 @@ static int merge_put(struct es_slice bytes, struct es_wire_put *put)
 
 	while ((rc = es_pb_next(&reader, &field)) > 0) {
 		switch (field.key) {
-		case ES_PB_KEY(1, ES_PB_BYTES):
-			put->key = field.bytes;
-			break;
-		case ES_PB_KEY(2, ES_PB_BYTES):
-			put->value = field.bytes;
-			break;
-		case ES_PB_KEY(3, ES_PB_VARINT):
-			put->lease = (int64_t)field.value;
-			break;
-		case ES_PB_KEY(4, ES_PB_VARINT):
-			put->prev_kv = field.value != 0;
-			break;
-		case ES_PB_KEY(5, ES_PB_VARINT):
-			put->ignore_value = field.value != 0;
-			break;
-		case ES_PB_KEY(6, ES_PB_VARINT):
-			put->ignore_lease = field.value != 0;
-			break;
-		default:
-			break;
+		case ES_PB_KEY(1, ES_PB_BYTES): put->key = field.bytes; break;
+		case ES_PB_KEY(2, ES_PB_BYTES): put->value = field.bytes; break;
+		case ES_PB_KEY(3, ES_PB_VARINT): put->lease = (int64_t)field.value; break;
+		case ES_PB_KEY(4, ES_PB_VARINT): put->prev_kv = field.value != 0; break;
+		case ES_PB_KEY(5, ES_PB_VARINT): put->ignore_value = field.value != 0; break;
+		case ES_PB_KEY(6, ES_PB_VARINT): put->ignore_lease = field.value != 0; break;
+		default: break;
 		}
 	}
 	return rc;
@@ -112,17 +86,10 @@ static int merge_delete(struct es_slice bytes, struct es_wire_delete *del)
 
 	while ((rc = es_pb_next(&reader, &field)) > 0) {
 		switch (field.key) {
-		case ES_PB_KEY(1, ES_PB_BYTES):
-			del->key = field.bytes;
-			break;
-		case ES_PB_KEY(2, ES_PB_BYTES):
-			del->range_end = field.bytes;
-			break;
-		case ES_PB_KEY(3, ES_PB_VARINT):
-			del->prev_kv = field.value != 0;
-			break;
-		default:
-			break;
+		case ES_PB_KEY(1, ES_PB_BYTES): del->key = field.bytes; break;
+		case ES_PB_KEY(2, ES_PB_BYTES): del->range_end = field.bytes; break;
+		case ES_PB_KEY(3, ES_PB_VARINT): del->prev_kv = field.value != 0; break;
+		default: break;
 		}
 	}
 	return rc;
@@ -146,10 +113,10 @@ int es_wire_decode_delete(struct es_slice bytes, struct es_wire_delete *ret_dele
 	return merge_delete(bytes, ret_delete);
 }
 
-/* ---- transactions ------------------------------------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
-static void compare_operand(struct es_wire_compare *compare, enum es_wire_operand operand, int64_t number,
-			    struct es_slice value)
+static void compare_operand(struct es_wire_compare *compare, enum es_wire_operand operand,
+			    int64_t number, struct es_slice value)
 {
 	compare->operand = operand;
 	compare->number = number;
@@ -172,29 +139,28 @@ static int decode_compare(struct es_slice bytes, struct es_wire_compare *ret_com
 		case ES_PB_KEY(2, ES_PB_VARINT):
 			ret_compare->target = (int32_t)(uint32_t)field.value;
 			break;
-		case ES_PB_KEY(3, ES_PB_BYTES):
-			ret_compare->key = field.bytes;
-			break;
+		case ES_PB_KEY(3, ES_PB_BYTES): ret_compare->key = field.bytes; break;
 		case ES_PB_KEY(4, ES_PB_VARINT):
-			compare_operand(ret_compare, ES_WIRE_OPERAND_VERSION, (int64_t)field.value, none);
+			compare_operand(ret_compare, ES_WIRE_OPERAND_VERSION, (int64_t)field.value,
+					none);
 			break;
 		case ES_PB_KEY(5, ES_PB_VARINT):
-			compare_operand(ret_compare, ES_WIRE_OPERAND_CREATE, (int64_t)field.value, none);
+			compare_operand(ret_compare, ES_WIRE_OPERAND_CREATE, (int64_t)field.value,
+					none);
 			break;
 		case ES_PB_KEY(6, ES_PB_VARINT):
-			compare_operand(ret_compare, ES_WIRE_OPERAND_MOD, (int64_t)field.value, none);
+			compare_operand(ret_compare, ES_WIRE_OPERAND_MOD, (int64_t)field.value,
+					none);
 			break;
 		case ES_PB_KEY(7, ES_PB_BYTES):
 			compare_operand(ret_compare, ES_WIRE_OPERAND_VALUE, 0, field.bytes);
 			break;
 		case ES_PB_KEY(8, ES_PB_VARINT):
-			compare_operand(ret_compare, ES_WIRE_OPERAND_LEASE, (int64_t)field.value, none);
+			compare_operand(ret_compare, ES_WIRE_OPERAND_LEASE, (int64_t)field.value,
+					none);
 			break;
-		case ES_PB_KEY(64, ES_PB_BYTES):
-			ret_compare->range_end = field.bytes;
-			break;
-		default:
-			break;
+		case ES_PB_KEY(64, ES_PB_BYTES): ret_compare->range_end = field.bytes; break;
+		default: break;
 		}
 	}
 	return rc;
@@ -221,7 +187,8 @@ struct txn_lists {
 };
 
 /* `items` with room for `count + more`: as they are, or moved. NULL: no memory. */
-static void *with_room(struct es_arena *arena, void *items, size_t item_bytes, size_t count, size_t more, size_t *cap)
+static void *with_room(struct es_arena *arena, void *items, size_t item_bytes, size_t count,
+		       size_t more, size_t *cap)
 {
 	void *moved;
 	size_t want = count + more;
@@ -230,7 +197,8 @@ static void *with_room(struct es_arena *arena, void *items, size_t item_bytes, s
 		return items;
 	if (want < *cap * 2)
 		want = *cap * 2;
-	moved = es_arena_alloc(arena, want * item_bytes); /* an item took two bytes of input: no overflow */
+	moved = es_arena_alloc(
+		arena, want * item_bytes); /* an item took two bytes of input: no overflow */
 	if (moved == NULL)
 		return NULL;
 	if (count > 0)
@@ -244,8 +212,8 @@ static int lists_reserve(struct es_arena *arena, struct txn_lists *lists, const 
 	void *items;
 
 	if (more[0] > 0) {
-		items = with_room(arena, lists->compares.items, sizeof(*lists->compares.items), lists->compares.count,
-				  more[0], &lists->compares.cap);
+		items = with_room(arena, lists->compares.items, sizeof(*lists->compares.items),
+				  lists->compares.count, more[0], &lists->compares.cap);
 		if (items == NULL)
 			return ES_ENOMEM;
 		lists->compares.items = items;
@@ -255,7 +223,8 @@ static int lists_reserve(struct es_arena *arena, struct txn_lists *lists, const 
 
 		if (more[i] == 0)
 			continue;
-		items = with_room(arena, ops->items, sizeof(*ops->items), ops->count, more[i], &ops->cap);
+		items = with_room(arena, ops->items, sizeof(*ops->items), ops->count, more[i],
+				  &ops->cap);
 		if (items == NULL)
 			return ES_ENOMEM;
 		ops->items = items;
@@ -263,7 +232,8 @@ static int lists_reserve(struct es_arena *arena, struct txn_lists *lists, const 
 	return 0;
 }
 
-static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth, struct txn_lists *lists);
+static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth,
+		     struct txn_lists *lists);
 
 static void lists_finish(const struct txn_lists *lists, struct es_wire_txn *ret_txn)
 {
@@ -277,8 +247,8 @@ static void lists_finish(const struct txn_lists *lists, struct es_wire_txn *ret_
 	};
 }
 
-static int merge_op_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth, struct es_wire_op *op,
-			struct txn_lists *lists)
+static int merge_op_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth,
+			struct es_wire_op *op, struct txn_lists *lists)
 {
 	int rc;
 
@@ -295,7 +265,8 @@ static int merge_op_txn(struct es_slice bytes, struct es_arena *arena, unsigned 
 	return 0;
 }
 
-static int decode_op(struct es_slice bytes, struct es_arena *arena, unsigned depth, struct es_wire_op *ret_op)
+static int decode_op(struct es_slice bytes, struct es_arena *arena, unsigned depth,
+		     struct es_wire_op *ret_op)
 {
 	struct es_pb_reader reader = es_pb_reader(bytes);
 	struct es_pb_field field;
@@ -323,8 +294,7 @@ static int decode_op(struct es_slice bytes, struct es_arena *arena, unsigned dep
 		case ES_PB_KEY(ES_WIRE_OP_TXN, ES_PB_BYTES):
 			rc = merge_op_txn(field.bytes, arena, depth + 1, ret_op, &lists);
 			break;
-		default:
-			continue;
+		default: continue;
 		}
 		if (rc < 0)
 			return rc;
@@ -344,16 +314,14 @@ static int txn_count(struct es_slice bytes, size_t ret_counts[3])
 		switch (field.key) {
 		case ES_PB_KEY(1, ES_PB_BYTES):
 		case ES_PB_KEY(2, ES_PB_BYTES):
-		case ES_PB_KEY(3, ES_PB_BYTES):
-			ret_counts[(field.key >> 3) - 1]++;
-			break;
-		default:
-			break;
+		case ES_PB_KEY(3, ES_PB_BYTES): ret_counts[(field.key >> 3) - 1]++; break;
+		default: break;
 		}
 	return rc;
 }
 
-static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth, struct txn_lists *lists)
+static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth,
+		     struct txn_lists *lists)
 {
 	size_t counts[3] = {0, 0, 0};
 	struct es_pb_reader reader = es_pb_reader(bytes);
@@ -372,18 +340,20 @@ static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned dep
 		switch (field.key) {
 		case ES_PB_KEY(1, ES_PB_BYTES):
 			ES_ASSERT(lists->compares.count < lists->compares.cap);
-			rc = decode_compare(field.bytes, &lists->compares.items[lists->compares.count++]);
+			rc = decode_compare(field.bytes,
+					    &lists->compares.items[lists->compares.count++]);
 			break;
 		case ES_PB_KEY(2, ES_PB_BYTES):
 			ES_ASSERT(lists->success.count < lists->success.cap);
-			rc = decode_op(field.bytes, arena, depth, &lists->success.items[lists->success.count++]);
+			rc = decode_op(field.bytes, arena, depth,
+				       &lists->success.items[lists->success.count++]);
 			break;
 		case ES_PB_KEY(3, ES_PB_BYTES):
 			ES_ASSERT(lists->failure.count < lists->failure.cap);
-			rc = decode_op(field.bytes, arena, depth, &lists->failure.items[lists->failure.count++]);
+			rc = decode_op(field.bytes, arena, depth,
+				       &lists->failure.items[lists->failure.count++]);
 			break;
-		default:
-			break;
+		default: break;
 		}
 		if (rc < 0)
 			return rc;
@@ -406,10 +376,11 @@ static enum es_wire_operand operand_of(int32_t target)
 {
 	static const enum es_wire_operand operands[] = {
 		ES_WIRE_OPERAND_VERSION, ES_WIRE_OPERAND_CREATE, ES_WIRE_OPERAND_MOD,
-		ES_WIRE_OPERAND_VALUE,   ES_WIRE_OPERAND_LEASE,
+		ES_WIRE_OPERAND_VALUE,	 ES_WIRE_OPERAND_LEASE,
 	};
 
-	return target >= 0 && (size_t)target < ES_ARRAY_LEN(operands) ? operands[target] : ES_WIRE_OPERAND_NONE;
+	return target >= 0 && (size_t)target < ES_ARRAY_LEN(operands) ? operands[target]
+								      : ES_WIRE_OPERAND_NONE;
 }
 
 int64_t es_wire_compare_number(const struct es_wire_compare *compare)
@@ -419,5 +390,6 @@ int64_t es_wire_compare_number(const struct es_wire_compare *compare)
 
 struct es_slice es_wire_compare_value(const struct es_wire_compare *compare)
 {
-	return compare->operand == operand_of(compare->target) ? compare->value : (struct es_slice){NULL, 0};
+	return compare->operand == operand_of(compare->target) ? compare->value
+							       : (struct es_slice){NULL, 0};
 }

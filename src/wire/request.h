@@ -5,16 +5,17 @@
 #include "base/status.h"
 
 /*
- * The requests that change and read keys, decoded into plain structs: from clients, and again from the log when it is
- * replayed. So decoding is a pure function of the bytes: what was accepted once is accepted always, with the same
- * result.
+ * The requests that change and read keys, decoded into plain structs: from clients, and again from
+ * the log when it is replayed. So decoding is a pure function of the bytes: what was accepted once
+ * is accepted always, with the same result.
  *
- * Slices are borrowed from the input. A decoder accepts and rejects what Go's protobuf does: unknown fields are
- * skipped, a known number in another encoding is unknown, of a repeated scalar the last counts, and of a oneof the last
- * member counts (the same message twice in a row is merged). Enum numbers are passed on as they come; what they must be
- * is for the service to check.
+ * Slices are borrowed from the input. A decoder accepts and rejects what Go's protobuf does:
+ * unknown fields are skipped, a known number in another encoding is unknown, of a repeated scalar
+ * the last counts, and of a oneof the last member counts (the same message twice in a row is
+ * merged). Enum numbers are passed on as they come; what they must be is for the service to check.
  *
- * All return 0, ES_EDECODE, or (transactions only) ES_ENOMEM. After a failure *ret_x holds nothing of use.
+ * All return 0, ES_EDECODE, or (transactions only) ES_ENOMEM. After a failure *ret_x holds nothing
+ * of use.
  */
 struct es_wire_range {
 	struct es_slice key;
@@ -47,8 +48,9 @@ struct es_wire_delete {
 	bool prev_kv;
 };
 
-/* The member of a Compare's target_union that was sent. etcd takes the operand only when it is the one that `target`
- * asks for; any other, and none, reads as 0 or the empty value: es_wire_compare_number and es_wire_compare_value. */
+/* The member of a Compare's target_union that was sent. etcd takes the operand only when it is the
+ * one that `target` asks for; any other, and none, reads as 0 or the empty value:
+ * es_wire_compare_number and es_wire_compare_value. */
 enum es_wire_operand {
 	ES_WIRE_OPERAND_NONE,
 	ES_WIRE_OPERAND_VERSION,
@@ -64,7 +66,7 @@ struct es_wire_compare {
 	struct es_slice key;
 	struct es_slice range_end;
 	enum es_wire_operand operand;
-	int64_t number;        /* every operand but VALUE; else 0 */
+	int64_t number;	       /* every operand but VALUE; else 0 */
 	struct es_slice value; /* VALUE; else empty */
 };
 
@@ -98,14 +100,16 @@ struct es_wire_txn {
 	const struct es_wire_op *failure;
 };
 
-/* How deep transactions may be nested, the outermost counted: ES_EDECODE beyond. More than --max-txn-ops lets through
- * by default, and little enough for whoever walks the result by recursion. */
+/* How deep transactions may be nested, the outermost counted: ES_EDECODE beyond. More than
+ * --max-txn-ops lets through by default, and little enough for whoever walks the result by
+ * recursion. */
 #define ES_WIRE_TXN_DEPTH_MAX 256
 
 int es_wire_decode_range(struct es_slice bytes, struct es_wire_range *ret_range);
 int es_wire_decode_put(struct es_slice bytes, struct es_wire_put *ret_put);
 int es_wire_decode_delete(struct es_slice bytes, struct es_wire_delete *ret_delete);
-/* Arrays and nested transactions come from the arena, which may have grown after a failure as well. */
+/* Arrays and nested transactions come from the arena, which may have grown after a failure as
+ * well. */
 int es_wire_decode_txn(struct es_slice bytes, struct es_arena *arena, struct es_wire_txn *ret_txn);
 
 /* The operand that `compare->target` asks for. */

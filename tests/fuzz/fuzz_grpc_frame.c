@@ -1,6 +1,7 @@
 /*
- * The parser of gRPC messages, fed the same stream whole and in pieces: it must give the same messages and end the same
- * way. The first byte is the length limit (times 16), the second how long the pieces are.
+ * The parser of gRPC messages, fed the same stream whole and in pieces: it must give the same
+ * messages and end the same way. The first byte is the length limit (times 16), the second how long
+ * the pieces are.
  */
 #include "base/assert.h"
 #include "base/hash.h"
@@ -24,7 +25,8 @@ static struct outcome parse(struct es_slice stream, size_t message_bytes_max, si
 
 	es_grpc_frame_init(&frame, es_mem_default(), message_bytes_max);
 	while (stream.len > 0 && outcome.status == 0) {
-		struct es_slice piece = es_slice(stream.data, stream.len < piece_bytes ? stream.len : piece_bytes);
+		struct es_slice piece = es_slice(
+			stream.data, stream.len < piece_bytes ? stream.len : piece_bytes);
 
 		stream = es_slice(stream.data + piece.len, stream.len - piece.len);
 		while ((outcome.status = es_grpc_frame_next(&frame, &piece, &message)) == 1) {

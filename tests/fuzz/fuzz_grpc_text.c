@@ -1,4 +1,5 @@
-/* grpc-timeout and grpc-message: what was encoded decodes to itself, and decoding never gives more than it was given. */
+/* grpc-timeout and grpc-message: what was encoded decodes to itself, and decoding never gives more
+ * than it was given. */
 #include <stdlib.h>
 
 #include "base/assert.h"

@@ -40,20 +40,11 @@ static void check_ops(const struct es_wire_op *ops, size_t count, unsigned depth
 {
 	for (size_t i = 0; i < count; i++)
 		switch (ops[i].kind) {
-		case ES_WIRE_OP_RANGE:
-			check_range(&ops[i].u.range);
-			break;
-		case ES_WIRE_OP_PUT:
-			check_put(&ops[i].u.put);
-			break;
-		case ES_WIRE_OP_DELETE:
-			check_delete(&ops[i].u.del);
-			break;
-		case ES_WIRE_OP_TXN:
-			check_txn(ops[i].u.txn, depth + 1);
-			break;
-		default:
-			ES_ASSERT(ops[i].kind == ES_WIRE_OP_NONE);
+		case ES_WIRE_OP_RANGE: check_range(&ops[i].u.range); break;
+		case ES_WIRE_OP_PUT: check_put(&ops[i].u.put); break;
+		case ES_WIRE_OP_DELETE: check_delete(&ops[i].u.del); break;
+		case ES_WIRE_OP_TXN: check_txn(ops[i].u.txn, depth + 1); break;
+		default: ES_ASSERT(ops[i].kind == ES_WIRE_OP_NONE);
 		}
 }
 
@@ -110,8 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (es_wire_decode_delete(whole, &del) == 0)
 			check_delete(&del);
 		break;
-	default:
-		decode_txn(whole);
+	default: decode_txn(whole);
 	}
 	return 0;
 }

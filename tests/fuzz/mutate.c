@@ -7,7 +7,8 @@ static size_t below(struct es_rng *rng, size_t bound)
 
 static uint8_t interesting(struct es_rng *rng)
 {
-	static const uint8_t bytes[] = {0, 1, 2, 0x08, 0x0a, 0x12, 0x1a, 0x22, 0x7f, 0x80, 0x81, 0xfe, 0xff};
+	static const uint8_t bytes[] = {0,    1,    2,	  0x08, 0x0a, 0x12, 0x1a,
+					0x22, 0x7f, 0x80, 0x81, 0xfe, 0xff};
 
 	return bytes[below(rng, sizeof(bytes))];
 }
@@ -27,22 +28,14 @@ static void mutate_once(struct es_rng *rng, uint8_t *data, size_t *len, size_t c
 	size_t run = 1 + below(rng, *len - at < 16 ? *len - at : 16);
 
 	switch (es_rng_below(rng, 8)) {
-	case 0:
-		data[at] ^= (uint8_t)(1U << es_rng_below(rng, 8));
-		break;
-	case 1:
-		data[at] = (uint8_t)es_rng_next(rng);
-		break;
-	case 2:
-		data[at] = interesting(rng);
-		break;
+	case 0: data[at] ^= (uint8_t)(1U << es_rng_below(rng, 8)); break;
+	case 1: data[at] = (uint8_t)es_rng_next(rng); break;
+	case 2: data[at] = interesting(rng); break;
 	case 3: /* cut out */
 		memmove(data + at, data + at + run, *len - at - run);
 		*len -= run;
 		break;
-	case 4:
-		double_run(data, len, cap, at, run);
-		break;
+	case 4: double_run(data, len, cap, at, run); break;
 	case 5: /* one byte more */
 		double_run(data, len, cap, at, 1);
 		data[at] = interesting(rng);

@@ -1,6 +1,7 @@
 /*
- * The main function of a fuzz target where libFuzzer is not: runs the target over files, and over damaged copies of
- * them. The damage is the same each time. When the target aborts, the input it was given is in the file that is named.
+ * The main function of a fuzz target where libFuzzer is not: runs the target over files, and over
+ * damaged copies of them. The damage is the same each time. When the target aborts, the input it
+ * was given is in the file that is named.
  *
  *   fuzz_x [-mutations=N] FILE|FOLDER...      N damaged copies in all (default 5000)
  */
@@ -138,7 +139,8 @@ int main(int argc, char **argv)
 	uint64_t mutations = 5000;
 	const char *name = strrchr(argv[0], '/');
 
-	snprintf(failed_name, sizeof(failed_name), "%s-failed-input", name == NULL ? argv[0] : name + 1);
+	snprintf(failed_name, sizeof(failed_name), "%s-failed-input",
+		 name == NULL ? argv[0] : name + 1);
 	signal(SIGABRT, on_abort);
 	for (int i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "-mutations=", 11) == 0)

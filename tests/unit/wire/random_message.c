@@ -12,18 +12,12 @@ static void *must(void *pointer)
 static uint64_t random_number(struct es_rng *rng)
 {
 	switch (es_rng_below(rng, 6)) {
-	case 0:
-		return 0;
-	case 1:
-		return es_rng_below(rng, 300);
-	case 2:
-		return UINT64_MAX - es_rng_below(rng, 300);
-	case 3:
-		return UINT64_C(1) << es_rng_below(rng, 64);
-	case 4:
-		return (UINT64_C(1) << es_rng_below(rng, 64)) - 1;
-	default:
-		return es_rng_next(rng);
+	case 0: return 0;
+	case 1: return es_rng_below(rng, 300);
+	case 2: return UINT64_MAX - es_rng_below(rng, 300);
+	case 3: return UINT64_C(1) << es_rng_below(rng, 64);
+	case 4: return (UINT64_C(1) << es_rng_below(rng, 64)) - 1;
+	default: return es_rng_next(rng);
 	}
 }
 
@@ -54,55 +48,46 @@ static size_t value_bytes(ProtobufCType type)
 	switch (type) {
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_UINT32:
-	case PROTOBUF_C_TYPE_ENUM:
-		return sizeof(int32_t);
+	case PROTOBUF_C_TYPE_ENUM: return sizeof(int32_t);
 	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_UINT64:
-		return sizeof(int64_t);
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	default:
-		return sizeof(void *);
+	case PROTOBUF_C_TYPE_UINT64: return sizeof(int64_t);
+	case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
+	case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
+	default: return sizeof(void *);
 	}
 }
 
-static void random_value(struct es_rng *rng, struct es_arena *arena, const ProtobufCFieldDescriptor *field,
-			 unsigned depth, void *out)
+static void random_value(struct es_rng *rng, struct es_arena *arena,
+			 const ProtobufCFieldDescriptor *field, unsigned depth, void *out)
 {
 	const ProtobufCEnumDescriptor *values = field->descriptor;
 
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_UINT32:
-		*(uint32_t *)out = (uint32_t)random_number(rng);
-		break;
+	case PROTOBUF_C_TYPE_UINT32: *(uint32_t *)out = (uint32_t)random_number(rng); break;
 	case PROTOBUF_C_TYPE_ENUM: /* now and then a number that has no name */
-		*(int32_t *)out = (int32_t)(es_rng_below(rng, 8) == 0 ? random_number(rng)
-								      : es_rng_below(rng, values->n_values));
+		*(int32_t *)out = (int32_t)(es_rng_below(rng, 8) == 0
+						    ? random_number(rng)
+						    : es_rng_below(rng, values->n_values));
 		break;
 	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_UINT64:
-		*(uint64_t *)out = random_number(rng);
-		break;
+	case PROTOBUF_C_TYPE_UINT64: *(uint64_t *)out = random_number(rng); break;
 	case PROTOBUF_C_TYPE_BOOL:
 		*(protobuf_c_boolean *)out = (protobuf_c_boolean)es_rng_below(rng, 2);
 		break;
-	case PROTOBUF_C_TYPE_BYTES:
-		*(ProtobufCBinaryData *)out = random_bytes(rng, arena);
-		break;
-	case PROTOBUF_C_TYPE_STRING:
-		*(char **)out = random_text(rng, arena);
-		break;
+	case PROTOBUF_C_TYPE_BYTES: *(ProtobufCBinaryData *)out = random_bytes(rng, arena); break;
+	case PROTOBUF_C_TYPE_STRING: *(char **)out = random_text(rng, arena); break;
 	default:
-		ES_ASSERT(field->type == PROTOBUF_C_TYPE_MESSAGE); /* no message here has another type */
-		*(ProtobufCMessage **)out = random_message(rng, arena, field->descriptor, depth - 1);
+		ES_ASSERT(field->type ==
+			  PROTOBUF_C_TYPE_MESSAGE); /* no message here has another type */
+		*(ProtobufCMessage **)out = random_message(rng, arena, field->descriptor,
+							   depth - 1);
 	}
 }
 
-static void random_field(struct es_rng *rng, struct es_arena *arena, const ProtobufCFieldDescriptor *field,
-			 unsigned depth, ProtobufCMessage *message)
+static void random_field(struct es_rng *rng, struct es_arena *arena,
+			 const ProtobufCFieldDescriptor *field, unsigned depth,
+			 ProtobufCMessage *message)
 {
 	char *at = (char *)message + field->offset;
 	void *quantifier = (char *)message + field->quantifier_offset;
@@ -130,8 +115,8 @@ static void random_field(struct es_rng *rng, struct es_arena *arena, const Proto
 	random_value(rng, arena, field, depth, at);
 }
 
-ProtobufCMessage *random_message(struct es_rng *rng, struct es_arena *arena, const ProtobufCMessageDescriptor *type,
-				 unsigned depth)
+ProtobufCMessage *random_message(struct es_rng *rng, struct es_arena *arena,
+				 const ProtobufCMessageDescriptor *type, unsigned depth)
 {
 	ProtobufCMessage *message = must(es_arena_alloc(arena, type->sizeof_message));
 

@@ -7,11 +7,12 @@
 #include "base/rng.h"
 
 /*
- * A message of any type with random content, allocated from the arena: fields unset and set, numbers small, large and
- * negative, lists short, messages nested up to `depth` levels below this one.
+ * A message of any type with random content, allocated from the arena: fields unset and set,
+ * numbers small, large and negative, lists short, messages nested up to `depth` levels below this
+ * one.
  */
-ProtobufCMessage *random_message(struct es_rng *rng, struct es_arena *arena, const ProtobufCMessageDescriptor *type,
-				 unsigned depth);
+ProtobufCMessage *random_message(struct es_rng *rng, struct es_arena *arena,
+				 const ProtobufCMessageDescriptor *type, unsigned depth);
 
 /* Packed by protobuf-c, into the arena. */
 struct es_slice packed(struct es_arena *arena, const ProtobufCMessage *message);

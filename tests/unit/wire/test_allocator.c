@@ -24,7 +24,8 @@ static void messages_unpack_into_an_arena_or_not_at_all(void **state)
 		es_fault_mem_init(&fault, n);
 		es_arena_init(&arena, &fault.mem, 1); /* each allocation for itself */
 		allocator = es_wire_allocator(&arena);
-		list = etcdserverpb__member_list_response__unpack(&allocator, sizeof(bytes) - 1, bytes);
+		list = etcdserverpb__member_list_response__unpack(&allocator, sizeof(bytes) - 1,
+								  bytes);
 		assert_int_equal(list == NULL, fault.fired);
 		if (list != NULL) {
 			assert_int_equal(list->n_members, 2);

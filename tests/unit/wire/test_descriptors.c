@@ -30,17 +30,29 @@ static void a_symbol_leads_to_its_file(void **state)
 	assert_true(declared_in("authpb.Permission.READWRITE", "auth.proto"));
 	assert_true(declared_in("v3lockpb.Lock.Unlock", "lock.proto"));
 	assert_true(declared_in("v3electionpb.Election", "election.proto"));
-	assert_true(declared_in("grpc.health.v1.HealthListResponse.StatusesEntry.key", "health.proto"));
+	assert_true(
+		declared_in("grpc.health.v1.HealthListResponse.StatusesEntry.key", "health.proto"));
 	assert_true(declared_in("grpc.reflection.v1.ServerReflection", "reflection.proto"));
-	assert_true(declared_in("grpc.reflection.v1alpha.ServerReflection", "reflection_v1alpha.proto"));
+	assert_true(declared_in("grpc.reflection.v1alpha.ServerReflection",
+				"reflection_v1alpha.proto"));
 }
 
 static void what_is_not_declared_leads_nowhere(void **state)
 {
 	static const char *const unknown[] = {
-		"", ".", "etcdserverpb", "etcdserverpb.", "etcdserverpb.K", "etcdserverpb.KV.", "etcdserverpb.KV.Nope",
-		"KV", ".etcdserverpb.KV", "etcdserverpb.KV.Range.x", "etcdserverpb.RangeRequest.SortOrder.NONE",
-		"etcdserverpb.AlarmType.NOSPACE", "mvccpb.KV",
+		"",
+		".",
+		"etcdserverpb",
+		"etcdserverpb.",
+		"etcdserverpb.K",
+		"etcdserverpb.KV.",
+		"etcdserverpb.KV.Nope",
+		"KV",
+		".etcdserverpb.KV",
+		"etcdserverpb.KV.Range.x",
+		"etcdserverpb.RangeRequest.SortOrder.NONE",
+		"etcdserverpb.AlarmType.NOSPACE",
+		"mvccpb.KV",
 	};
 
 	(void)state;
@@ -65,9 +77,16 @@ static void every_import_is_there(void **state)
 static void every_service_is_named_once(void **state)
 {
 	static const char *const wanted[] = {
-		"etcdserverpb.KV", "etcdserverpb.Watch", "etcdserverpb.Lease", "etcdserverpb.Cluster",
-		"etcdserverpb.Maintenance", "etcdserverpb.Auth", "v3lockpb.Lock", "v3electionpb.Election",
-		"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+		"etcdserverpb.KV",
+		"etcdserverpb.Watch",
+		"etcdserverpb.Lease",
+		"etcdserverpb.Cluster",
+		"etcdserverpb.Maintenance",
+		"etcdserverpb.Auth",
+		"v3lockpb.Lock",
+		"v3electionpb.Election",
+		"grpc.health.v1.Health",
+		"grpc.reflection.v1.ServerReflection",
 		"grpc.reflection.v1alpha.ServerReflection",
 	};
 	char name[ES_WIRE_SERVICE_NAME_MAX];

@@ -67,7 +67,8 @@ static void messages_come_whole_however_they_are_cut(void **state)
 		es_grpc_frame_init(&frame, &counted.mem, 200000);
 		while (rest.len > 0) {
 			size_t len = 1 + (size_t)es_rng_below(&rng, piece_max);
-			struct es_slice piece = es_slice(rest.data, len < rest.len ? len : rest.len);
+			struct es_slice piece = es_slice(rest.data,
+							 len < rest.len ? len : rest.len);
 			int rc;
 
 			rest = es_slice(rest.data + piece.len, rest.len - piece.len);
@@ -75,7 +76,8 @@ static void messages_come_whole_however_they_are_cut(void **state)
 				assert_int_equal(message.len, lens[got]);
 				for (size_t i = 0; i < message.len; i++)
 					if (message.data[i] != got)
-						fail_msg("seed %llu: message %zu", (unsigned long long)seed, got);
+						fail_msg("seed %llu: message %zu",
+							 (unsigned long long)seed, got);
 				got++;
 			}
 			assert_int_equal(rc, 0);
@@ -120,8 +122,8 @@ static void half_a_prefix_is_partial(void **state)
 	es_grpc_frame_close(&frame);
 }
 
-static void refused(struct es_slice input, int status, struct es_slice encoding, enum es_grpc_code code,
-		    const char *text)
+static void refused(struct es_slice input, int status, struct es_slice encoding,
+		    enum es_grpc_code code, const char *text)
 {
 	struct es_grpc_frame frame;
 	struct es_slice message;
@@ -141,7 +143,8 @@ static void refusals_read_as_those_of_grpc_go(void **state)
 	(void)state;
 	refused(ES_SLICE("\0\0\0\x03\xe9"), ES_ETOO_LARGE, none, ES_GRPC_RESOURCE_EXHAUSTED,
 		"grpc: received message larger than max (1001 vs. 1000)");
-	refused(ES_SLICE("\1\xff\xff\xff\xff"), ES_ETOO_LARGE, ES_SLICE("gzip"), ES_GRPC_RESOURCE_EXHAUSTED,
+	refused(ES_SLICE("\1\xff\xff\xff\xff"), ES_ETOO_LARGE, ES_SLICE("gzip"),
+		ES_GRPC_RESOURCE_EXHAUSTED,
 		"grpc: received message larger than max (4294967295 vs. 1000)");
 	refused(ES_SLICE("\1\0\0\0\1"), ES_EUNIMPLEMENTED, ES_SLICE("gzip"), ES_GRPC_UNIMPLEMENTED,
 		"grpc: Decompressor is not installed for grpc-encoding \"gzip\"");

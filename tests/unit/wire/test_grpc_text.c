@@ -38,8 +38,10 @@ static void timeouts_in_every_unit(void **state)
 
 static void other_texts_are_no_timeouts(void **state)
 {
-	static const char *const bad[] = {"", "S", "1", "1s", "1h", "123456789S", "-1S", "+1S", " 1S", "1 S", "1.5S", "1_0S",
-					  "0x1S", "1SS"};
+	static const char *const bad[] = {
+		"",    "S",   "1",   "1s",   "1h",   "123456789S", "-1S",
+		"+1S", " 1S", "1 S", "1.5S", "1_0S", "0x1S",	   "1SS",
+	};
 	uint64_t ns = 77;
 
 	(void)state;

@@ -11,13 +11,15 @@
 #include "wire/request.h"
 #include "wire/rpc.pb-c.h"
 
-/* ---- a message of protobuf-c's, encoded by us --------------------------------------------------------------------- */
+/* ---- a message of protobuf-c's, encoded by us ------------------------------------------------ */
 
-static const struct es_wire_header *header_of(const Etcdserverpb__ResponseHeader *theirs, struct es_wire_header *space)
+static const struct es_wire_header *header_of(const Etcdserverpb__ResponseHeader *theirs,
+					      struct es_wire_header *space)
 {
 	if (theirs == NULL)
 		return NULL;
-	*space = (struct es_wire_header){theirs->cluster_id, theirs->member_id, theirs->revision, theirs->raft_term};
+	*space = (struct es_wire_header){theirs->cluster_id, theirs->member_id, theirs->revision,
+					 theirs->raft_term};
 	return space;
 }
 
@@ -65,7 +67,8 @@ static size_t encode_stream(const void *message, uint8_t *out)
 		return 0;
 	len = encode_range(m->range_response, NULL);
 	if (out != NULL)
-		(void)encode_range(m->range_response, es_pb_write_len(out, ES_WIRE_RANGE_STREAM_FIELD, len));
+		(void)encode_range(m->range_response,
+				   es_pb_write_len(out, ES_WIRE_RANGE_STREAM_FIELD, len));
 	return es_pb_len_size(ES_WIRE_RANGE_STREAM_FIELD, len);
 }
 
@@ -108,8 +111,7 @@ static size_t encode_op(const Etcdserverpb__ResponseOp *op, uint8_t *out)
 		return encode_put(op->response_put, out);
 	case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE:
 		return encode_delete(op->response_delete_range, out);
-	default:
-		return encode_txn(op->response_txn, out);
+	default: return encode_txn(op->response_txn, out);
 	}
 }
 
@@ -156,9 +158,11 @@ static size_t encode_watch(const void *message, uint8_t *out)
 		const Mvccpb__Event *e = m->events[i];
 		const struct es_wire_kv *old = kv_of(e->prev_kv, &prev);
 
-		size += es_wire_event_size(e->type == MVCCPB__EVENT__EVENT_TYPE__DELETE, kv_of(e->kv, &kv), old);
+		size += es_wire_event_size(e->type == MVCCPB__EVENT__EVENT_TYPE__DELETE,
+					   kv_of(e->kv, &kv), old);
 		if (out != NULL)
-			out = es_wire_event_write(out, e->type == MVCCPB__EVENT__EVENT_TYPE__DELETE, &kv, old);
+			out = es_wire_event_write(out, e->type == MVCCPB__EVENT__EVENT_TYPE__DELETE,
+						  &kv, old);
 	}
 	return size;
 }
@@ -186,7 +190,7 @@ static const struct kind {
 	{&etcdserverpb__lease_keep_alive_response__descriptor, encode_keep_alive},
 };
 
-/* ---- tests -------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 /* A server leaves nothing unset in these: take out what random messages do. */
 static void settle_txn(Etcdserverpb__TxnResponse *m)
@@ -198,7 +202,8 @@ static void settle_txn(Etcdserverpb__TxnResponse *m)
 			m->responses[n++] = m->responses[i];
 	m->n_responses = n;
 	for (size_t i = 0; i < n; i++)
-		if (m->responses[i]->response_case == ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN)
+		if (m->responses[i]->response_case ==
+		    ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN)
 			settle_txn(m->responses[i]->response_txn);
 }
 
@@ -257,7 +262,8 @@ static void answers_are_what_protobuf_c_packs(void **state)
 	assert_true(longest > 16384);
 }
 
-static const struct es_wire_header header = {UINT64_C(0xcdf818194e3a8c32), UINT64_C(0x8e9e05c52164694d), 1234567, 3};
+static const struct es_wire_header header = {UINT64_C(0xcdf818194e3a8c32),
+					     UINT64_C(0x8e9e05c52164694d), 1234567, 3};
 static const struct es_wire_kv kv = {
 	.key = {(const uint8_t *)"/registry/pods/a", 16},
 	.value = {(const uint8_t *)"value", 5},
@@ -273,16 +279,21 @@ static const struct es_wire_kv odd_kv = {
 	.version = 1,
 };
 
-#define HEADER                                                                                                   \
-	"\x0a\x1c\x08\xb2\x98\xea\xf1\x94\x83\x86\xfc\xcd\x01\x10\xcd\xd2\x91\x8b\xd2\xb8\x81\xcf\x8e\x01\x18\x87\xad\x4b\x20\x03"
-#define KV                                                                                                       \
-	"\x0a\x10/registry/pods/a\x10\x02\x18\xac\x02\x20\x05\x2a\x05value\x30\xd4\x8e\xb5\xd6\x97\xa8\xe0\xa6\x69"
-#define ODD_KV "\x0a\x01k\x10\x80\x80\x80\x80\x80\x20\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x20\x01"
+#define HEADER                                                                                     \
+	"\x0a\x1c\x08\xb2\x98\xea\xf1\x94\x83\x86\xfc\xcd\x01\x10\xcd\xd2\x91\x8b\xd2\xb8\x81\xcf" \
+	"\x8e\x01\x18\x87\xad\x4b\x20\x03"
+#define KV                        \
+	"\x0a\x10/registry/pods/" \
+	"a\x10\x02\x18\xac\x02\x20\x05\x2a\x05value\x30\xd4\x8e\xb5\xd6\x97\xa8\xe0\xa6\x69"
+#define ODD_KV                                                                                  \
+	"\x0a\x01k\x10\x80\x80\x80\x80\x80\x20\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x20" \
+	"\x01"
 
 /* The bytes wanted here and below are those of Go's encoder. */
 static void an_answer_is_the_sum_of_its_parts(void **state)
 {
-	static const struct es_slice wanted = ES_SLICE(HEADER "\x12\x2a" KV "\x12\x17" ODD_KV "\x18\x01\x20\xe8\x07");
+	static const struct es_slice wanted = ES_SLICE(HEADER "\x12\x2a" KV "\x12\x17" ODD_KV
+							      "\x18\x01\x20\xe8\x07");
 	uint8_t out[256];
 	uint8_t *end = out;
 
@@ -293,7 +304,8 @@ static void an_answer_is_the_sum_of_its_parts(void **state)
 	end = es_wire_range_kv_write(end, &odd_kv);
 	end = es_wire_range_tail_write(end, true, 1000);
 	assert_true(es_slice_eq(es_slice(out, (size_t)(end - out)), wanted));
-	assert_int_equal(es_wire_head_size(&header) + es_wire_range_kv_size(&kv) + es_wire_range_kv_size(&odd_kv) +
+	assert_int_equal(es_wire_head_size(&header) + es_wire_range_kv_size(&kv) +
+				 es_wire_range_kv_size(&odd_kv) +
 				 es_wire_range_tail_size(true, 1000),
 			 wanted.len);
 }
@@ -315,11 +327,14 @@ static void transactions_nest_by_their_sizes(void **state)
 {
 	static const struct es_wire_header zeros;
 	static const struct es_wire_header revision_9 = {.revision = 9};
-	static const struct es_slice wanted =
-		ES_SLICE(HEADER "\x10\x01\x1a\x06\x12\x04\x0a\x02\x18\x09\x1a\x1f\x0a\x1d\x0a\x00\x12\x17" ODD_KV
-				"\x20\x01\x1a\x08\x22\x06\x0a\x00\x1a\x02\x1a\x00");
-	size_t range_len = es_wire_head_size(&zeros) + es_wire_range_kv_size(&odd_kv) + es_wire_range_tail_size(false, 1);
-	size_t txn_len = es_wire_txn_head_size(&zeros, false) + es_wire_txn_op_size(ES_WIRE_OP_DELETE, 0);
+	static const struct es_slice wanted = ES_SLICE(
+		HEADER
+		"\x10\x01\x1a\x06\x12\x04\x0a\x02\x18\x09\x1a\x1f\x0a\x1d\x0a\x00\x12\x17" ODD_KV
+		"\x20\x01\x1a\x08\x22\x06\x0a\x00\x1a\x02\x1a\x00");
+	size_t range_len = es_wire_head_size(&zeros) + es_wire_range_kv_size(&odd_kv) +
+			   es_wire_range_tail_size(false, 1);
+	size_t txn_len = es_wire_txn_head_size(&zeros, false) +
+			 es_wire_txn_op_size(ES_WIRE_OP_DELETE, 0);
 	uint8_t out[256];
 	uint8_t *end;
 
@@ -335,19 +350,23 @@ static void transactions_nest_by_their_sizes(void **state)
 	end = es_wire_txn_head_write(end, &zeros, false);
 	end = es_wire_txn_op_write(end, ES_WIRE_OP_DELETE, 0);
 	assert_true(es_slice_eq(es_slice(out, (size_t)(end - out)), wanted));
-	assert_int_equal(es_wire_txn_head_size(&header, true) +
-				 es_wire_txn_op_size(ES_WIRE_OP_PUT, es_wire_put_size(&revision_9, NULL)) +
-				 es_wire_txn_op_size(ES_WIRE_OP_RANGE, range_len) +
-				 es_wire_txn_op_size(ES_WIRE_OP_TXN, txn_len),
-			 wanted.len);
+	assert_int_equal(
+		es_wire_txn_head_size(&header, true) +
+			es_wire_txn_op_size(ES_WIRE_OP_PUT, es_wire_put_size(&revision_9, NULL)) +
+			es_wire_txn_op_size(ES_WIRE_OP_RANGE, range_len) +
+			es_wire_txn_op_size(ES_WIRE_OP_TXN, txn_len),
+		wanted.len);
 }
 
 static void events_are_appended_to_a_watch_answer(void **state)
 {
-	static const struct es_slice wanted =
-		ES_SLICE(HEADER "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x18\x01\x20\x01\x28\x07\x32\x03why\x38\x01"
-				"\x5a\x35\x08\x01\x12\x05\x0a\x01k\x18\x08\x1a\x2a" KV "\x5a\x2c\x12\x2a" KV);
-	static const struct es_wire_kv tombstone = {.key = {(const uint8_t *)"k", 1}, .mod_revision = 8};
+	static const struct es_slice wanted = ES_SLICE(
+		HEADER "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x18\x01\x20\x01\x28\x07\x32"
+		       "\x03why\x38\x01"
+		       "\x5a\x35\x08\x01\x12\x05\x0a\x01k\x18\x08\x1a\x2a" KV
+		       "\x5a\x2c\x12\x2a" KV);
+	static const struct es_wire_kv tombstone = {.key = {(const uint8_t *)"k", 1},
+						    .mod_revision = 8};
 	const struct es_wire_watch watch = {
 		.header = header,
 		.watch_id = -1,
@@ -365,7 +384,8 @@ static void events_are_appended_to_a_watch_answer(void **state)
 	end = es_wire_event_write(end, true, &tombstone, &kv);
 	end = es_wire_event_write(end, false, &kv, NULL);
 	assert_true(es_slice_eq(es_slice(out, (size_t)(end - out)), wanted));
-	assert_int_equal(es_wire_watch_head_size(&watch) + es_wire_event_size(true, &tombstone, &kv) +
+	assert_int_equal(es_wire_watch_head_size(&watch) +
+				 es_wire_event_size(true, &tombstone, &kv) +
 				 es_wire_event_size(false, &kv, NULL),
 			 wanted.len);
 }
@@ -374,7 +394,8 @@ static void the_other_answers(void **state)
 {
 	static const struct es_slice put = ES_SLICE(HEADER "\x12\x2a" KV);
 	static const struct es_slice deleted = ES_SLICE(HEADER "\x10\x02\x1a\x2a" KV "\x1a\x00");
-	static const struct es_slice alive = ES_SLICE(HEADER "\x10\xd4\x8e\xb5\xd6\x97\xa8\xe0\xa6\x69\x18\x3c");
+	static const struct es_slice alive = ES_SLICE(
+		HEADER "\x10\xd4\x8e\xb5\xd6\x97\xa8\xe0\xa6\x69\x18\x3c");
 	static const struct es_wire_kv nothing;
 	uint8_t out[256];
 	uint8_t *end;

@@ -69,13 +69,14 @@ static void zero_and_empty_are_left_out(void **state)
 
 static void every_encoding_is_read_with_its_value(void **state)
 {
-	struct es_pb_reader reader = es_pb_reader(ES_SLICE("\x08\x96\x01"
-							   "\x12\x03"
-							   "abc"
-							   "\x19\x01\x02\x03\x04\x05\x06\x07\x08"
-							   "\x25\x01\x02\x03\x04"
-							   "\x2b\x08\x01\x33\x34\x2c" /* a group within a group */
-							   "\xf8\xff\xff\xff\x0f\x07"));
+	struct es_pb_reader reader = es_pb_reader(
+		ES_SLICE("\x08\x96\x01"
+			 "\x12\x03"
+			 "abc"
+			 "\x19\x01\x02\x03\x04\x05\x06\x07\x08"
+			 "\x25\x01\x02\x03\x04"
+			 "\x2b\x08\x01\x33\x34\x2c" /* a group within a group */
+			 "\xf8\xff\xff\xff\x0f\x07"));
 	struct es_pb_field field;
 
 	(void)state;
@@ -114,24 +115,24 @@ static int read_all(struct es_slice bytes)
 static void malformed_fields_are_refused(void **state)
 {
 	static const struct es_slice bad[] = {
-		ES_SLICE("\x08"),                     /* no value */
-		ES_SLICE("\x88"),                     /* half a key */
-		ES_SLICE("\x00\x01"),                 /* number 0 */
-		ES_SLICE("\x80\x80\x80\x80\x10\x01"), /* number 2^29 */
-		ES_SLICE("\x0a\x03"
-			 "ab"),                                               /* bytes cut short */
-		ES_SLICE("\x0a"),                                             /* no length */
-		ES_SLICE("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),     /* a length of 2^64 - 1 */
-		ES_SLICE("\x09\x01\x02\x03\x04\x05\x06\x07"),                 /* fixed64 cut short */
-		ES_SLICE("\x0d\x01\x02\x03"),                                 /* fixed32 cut short */
-		ES_SLICE("\x0e\x01"),                                         /* encoding 6 */
-		ES_SLICE("\x0f\x01"),                                         /* encoding 7 */
-		ES_SLICE("\x0c"),                                             /* the end of a group alone */
-		ES_SLICE("\x0b"),                                             /* a group without end */
-		ES_SLICE("\x0b\x14"),                                         /* ended by another number */
-		ES_SLICE("\x0b\x08\x0c"),                                     /* its field cut short */
-		ES_SLICE("\x0b\x13\x0c\x14"),                                 /* groups that overlap */
-		ES_SLICE("\x0b\x03\x04\x0c"),                                 /* a group with number 0 within */
+		ES_SLICE("\x08"),			      /* no value */
+		ES_SLICE("\x88"),			      /* half a key */
+		ES_SLICE("\x00\x01"),			      /* number 0 */
+		ES_SLICE("\x80\x80\x80\x80\x10\x01"),	      /* number 2^29 */
+		ES_SLICE("\x0a\x03xy"),			      /* bytes cut short */
+		ES_SLICE("\x0a"),			      /* no length */
+		ES_SLICE("\x09\x01\x02\x03\x04\x05\x06\x07"), /* fixed64 cut short */
+		ES_SLICE("\x0d\x01\x02\x03"),		      /* fixed32 cut short */
+		ES_SLICE("\x0e\x01"),			      /* encoding 6 */
+		ES_SLICE("\x0f\x01"),			      /* encoding 7 */
+		ES_SLICE("\x0c"),			      /* the end of a group alone */
+		ES_SLICE("\x0b"),			      /* a group without end */
+		ES_SLICE("\x0b\x14"),			      /* ended by another number */
+		ES_SLICE("\x0b\x08\x0c"),		      /* its field cut short */
+		ES_SLICE("\x0b\x13\x0c\x14"),		      /* groups that overlap */
+		ES_SLICE("\x0b\x03\x04\x0c"),		      /* number 0 in a group */
+		/* a length of 2^64 - 1 */
+		ES_SLICE("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
 	};
 
 	(void)state;

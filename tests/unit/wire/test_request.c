@@ -13,7 +13,7 @@
 #include "wire/request.h"
 #include "wire/rpc.pb-c.h"
 
-/* ---- what protobuf-c makes of it ---------------------------------------------------------------------------------- */
+/* ---- what protobuf-c makes of it ------------------------------------------------------------- */
 
 static bool bytes_eq(struct es_slice ours, ProtobufCBinaryData theirs)
 {
@@ -22,12 +22,16 @@ static bool bytes_eq(struct es_slice ours, ProtobufCBinaryData theirs)
 
 static bool range_eq(const struct es_wire_range *a, const Etcdserverpb__RangeRequest *b)
 {
-	return bytes_eq(a->key, b->key) && bytes_eq(a->range_end, b->range_end) && a->limit == b->limit &&
-	       a->revision == b->revision && a->sort_order == (int32_t)b->sort_order &&
-	       a->sort_target == (int32_t)b->sort_target && a->serializable == (b->serializable != 0) &&
-	       a->keys_only == (b->keys_only != 0) && a->count_only == (b->count_only != 0) &&
-	       a->min_mod_revision == b->min_mod_revision && a->max_mod_revision == b->max_mod_revision &&
-	       a->min_create_revision == b->min_create_revision && a->max_create_revision == b->max_create_revision;
+	return bytes_eq(a->key, b->key) && bytes_eq(a->range_end, b->range_end) &&
+	       a->limit == b->limit && a->revision == b->revision &&
+	       a->sort_order == (int32_t)b->sort_order &&
+	       a->sort_target == (int32_t)b->sort_target &&
+	       a->serializable == (b->serializable != 0) && a->keys_only == (b->keys_only != 0) &&
+	       a->count_only == (b->count_only != 0) &&
+	       a->min_mod_revision == b->min_mod_revision &&
+	       a->max_mod_revision == b->max_mod_revision &&
+	       a->min_create_revision == b->min_create_revision &&
+	       a->max_create_revision == b->max_create_revision;
 }
 
 static bool put_eq(const struct es_wire_put *a, const Etcdserverpb__PutRequest *b)
@@ -39,7 +43,8 @@ static bool put_eq(const struct es_wire_put *a, const Etcdserverpb__PutRequest *
 
 static bool delete_eq(const struct es_wire_delete *a, const Etcdserverpb__DeleteRangeRequest *b)
 {
-	return bytes_eq(a->key, b->key) && bytes_eq(a->range_end, b->range_end) && a->prev_kv == (b->prev_kv != 0);
+	return bytes_eq(a->key, b->key) && bytes_eq(a->range_end, b->range_end) &&
+	       a->prev_kv == (b->prev_kv != 0);
 }
 
 static bool operand_eq(const struct es_wire_compare *a, const Etcdserverpb__Compare *b)
@@ -54,16 +59,16 @@ static bool operand_eq(const struct es_wire_compare *a, const Etcdserverpb__Comp
 	case ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE:
 		return a->operand == ES_WIRE_OPERAND_LEASE && a->number == b->lease;
 	case ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE:
-		return a->operand == ES_WIRE_OPERAND_VALUE && a->number == 0 && bytes_eq(a->value, b->value);
-	default:
-		return a->operand == ES_WIRE_OPERAND_NONE && a->number == 0 && a->value.len == 0;
+		return a->operand == ES_WIRE_OPERAND_VALUE && a->number == 0 &&
+		       bytes_eq(a->value, b->value);
+	default: return a->operand == ES_WIRE_OPERAND_NONE && a->number == 0 && a->value.len == 0;
 	}
 }
 
 static bool compare_eq(const struct es_wire_compare *a, const Etcdserverpb__Compare *b)
 {
-	return a->result == (int32_t)b->result && a->target == (int32_t)b->target && bytes_eq(a->key, b->key) &&
-	       bytes_eq(a->range_end, b->range_end) && operand_eq(a, b);
+	return a->result == (int32_t)b->result && a->target == (int32_t)b->target &&
+	       bytes_eq(a->key, b->key) && bytes_eq(a->range_end, b->range_end) && operand_eq(a, b);
 }
 
 static bool txn_eq(const struct es_wire_txn *a, const Etcdserverpb__TxnRequest *b);
@@ -73,16 +78,11 @@ static bool op_eq(const struct es_wire_op *a, const Etcdserverpb__RequestOp *b)
 	if ((int)a->kind != (int)b->request_case)
 		return false;
 	switch (a->kind) {
-	case ES_WIRE_OP_RANGE:
-		return range_eq(&a->u.range, b->request_range);
-	case ES_WIRE_OP_PUT:
-		return put_eq(&a->u.put, b->request_put);
-	case ES_WIRE_OP_DELETE:
-		return delete_eq(&a->u.del, b->request_delete_range);
-	case ES_WIRE_OP_TXN:
-		return txn_eq(a->u.txn, b->request_txn);
-	default:
-		return true;
+	case ES_WIRE_OP_RANGE: return range_eq(&a->u.range, b->request_range);
+	case ES_WIRE_OP_PUT: return put_eq(&a->u.put, b->request_put);
+	case ES_WIRE_OP_DELETE: return delete_eq(&a->u.del, b->request_delete_range);
+	case ES_WIRE_OP_TXN: return txn_eq(a->u.txn, b->request_txn);
+	default: return true;
 	}
 }
 
@@ -107,7 +107,7 @@ static bool txn_eq(const struct es_wire_txn *a, const Etcdserverpb__TxnRequest *
 	       ops_eq(a->failure_count, a->failure, b->n_failure, b->failure);
 }
 
-/* ---- random and damaged messages ---------------------------------------------------------------------------------- */
+/* ---- random and damaged messages ------------------------------------------------------------- */
 
 static const ProtobufCMessageDescriptor *const types[] = {
 	&etcdserverpb__range_request__descriptor,
@@ -116,11 +116,13 @@ static const ProtobufCMessageDescriptor *const types[] = {
 	&etcdserverpb__txn_request__descriptor,
 };
 
-/* Decode and, when both took it, compare. Returns our status; *ret_agree: the other decoder came to the same. */
+/* Decode and, when both took it, compare. Returns our status; *ret_agree: the other decoder came to
+ * the same. */
 static int decode_both(size_t type, struct es_slice bytes, struct es_arena *arena, bool *ret_agree)
 {
 	ProtobufCAllocator allocator = es_wire_allocator(arena);
-	ProtobufCMessage *theirs = protobuf_c_message_unpack(types[type], &allocator, bytes.len, bytes.data);
+	ProtobufCMessage *theirs = protobuf_c_message_unpack(types[type], &allocator, bytes.len,
+							     bytes.data);
 	union {
 		struct es_wire_range range;
 		struct es_wire_put put;
@@ -133,19 +135,23 @@ static int decode_both(size_t type, struct es_slice bytes, struct es_arena *aren
 	switch (type) {
 	case 0:
 		rc = es_wire_decode_range(bytes, &ours.range);
-		equal = rc == 0 && theirs != NULL && range_eq(&ours.range, (Etcdserverpb__RangeRequest *)theirs);
+		equal = rc == 0 && theirs != NULL &&
+			range_eq(&ours.range, (Etcdserverpb__RangeRequest *)theirs);
 		break;
 	case 1:
 		rc = es_wire_decode_put(bytes, &ours.put);
-		equal = rc == 0 && theirs != NULL && put_eq(&ours.put, (Etcdserverpb__PutRequest *)theirs);
+		equal = rc == 0 && theirs != NULL &&
+			put_eq(&ours.put, (Etcdserverpb__PutRequest *)theirs);
 		break;
 	case 2:
 		rc = es_wire_decode_delete(bytes, &ours.del);
-		equal = rc == 0 && theirs != NULL && delete_eq(&ours.del, (Etcdserverpb__DeleteRangeRequest *)theirs);
+		equal = rc == 0 && theirs != NULL &&
+			delete_eq(&ours.del, (Etcdserverpb__DeleteRangeRequest *)theirs);
 		break;
 	default:
 		rc = es_wire_decode_txn(bytes, arena, &ours.txn);
-		equal = rc == 0 && theirs != NULL && txn_eq(&ours.txn, (Etcdserverpb__TxnRequest *)theirs);
+		equal = rc == 0 && theirs != NULL &&
+			txn_eq(&ours.txn, (Etcdserverpb__TxnRequest *)theirs);
 		break;
 	}
 	*ret_agree = rc == 0 ? equal : theirs == NULL;
@@ -172,8 +178,8 @@ static struct es_slice after(struct es_slice bytes, size_t n)
 static bool is_off_standard(struct es_slice bytes, const ProtobufCMessageDescriptor *type);
 
 /* The same for one field, its key taken off. *ret_len: how long its value is; 0: it has no end. */
-static bool field_is_off_standard(struct es_slice bytes, const ProtobufCFieldDescriptor *field, unsigned wire,
-				  size_t *ret_len)
+static bool field_is_off_standard(struct es_slice bytes, const ProtobufCFieldDescriptor *field,
+				  unsigned wire, size_t *ret_len)
 {
 	uint64_t value;
 	size_t n;
@@ -182,11 +188,10 @@ static bool field_is_off_standard(struct es_slice bytes, const ProtobufCFieldDes
 	switch (wire) {
 	case ES_PB_VARINT:
 		*ret_len = raw_varint(bytes, &value);
-		return *ret_len == 10 && bytes.data[9] > 1; /* beyond 64 bits: cut off there, refused here */
+		return *ret_len == 10 &&
+		       bytes.data[9] > 1; /* beyond 64 bits: cut off there, refused here */
 	case ES_PB_FIXED64:
-	case ES_PB_FIXED32:
-		*ret_len = wire == ES_PB_FIXED64 ? 8 : 4;
-		return false;
+	case ES_PB_FIXED32: *ret_len = wire == ES_PB_FIXED64 ? 8 : 4; return false;
 	case ES_PB_BYTES:
 		n = raw_varint(bytes, &value);
 		if (n > 5) /* more bytes than a length needs: refused there */
@@ -196,15 +201,14 @@ static bool field_is_off_standard(struct es_slice bytes, const ProtobufCFieldDes
 		*ret_len = n + value;
 		return field != NULL && field->type == PROTOBUF_C_TYPE_MESSAGE &&
 		       is_off_standard(es_slice(bytes.data + n, value), field->descriptor);
-	default: /* a group (refused there), or no encoding at all (refused by both) */
-		return true;
+	default: /* a group (refused there), or no encoding at all (refused by both) */ return true;
 	}
 }
 
 /*
- * Has the input something that protobuf-c takes otherwise than protobuf prescribes, so that we may differ? Besides what is
- * said above: a known number in another encoding (refused there, unknown here), the same message of a oneof twice
- * (replaced there, merged here).
+ * Has the input something that protobuf-c takes otherwise than protobuf prescribes, so that we may
+ * differ? Besides what is said above: a known number in another encoding (refused there, unknown
+ * here), the same message of a oneof twice (replaced there, merged here).
  */
 static bool is_off_standard(struct es_slice bytes, const ProtobufCMessageDescriptor *type)
 {
@@ -218,12 +222,14 @@ static bool is_off_standard(struct es_slice bytes, const ProtobufCMessageDescrip
 		unsigned wire = (unsigned)key & 7;
 
 		if (n == 0)
-			return bytes.len > 5; /* there a key ends after five bytes, whatever the fifth is */
+			return bytes.len >
+			       5; /* there a key ends after five bytes, whatever the fifth is */
 		if (n > 5 || key >> 3 == 0 || key >> 3 > ES_PB_NUMBER_MAX)
 			return true;
 		field = protobuf_c_message_descriptor_get_field(type, (unsigned)(key >> 3));
 		if (field != NULL) {
-			bool is_bytes = field->type == PROTOBUF_C_TYPE_BYTES || field->type == PROTOBUF_C_TYPE_MESSAGE;
+			bool is_bytes = field->type == PROTOBUF_C_TYPE_BYTES ||
+					field->type == PROTOBUF_C_TYPE_MESSAGE;
 
 			if (wire != (is_bytes ? ES_PB_BYTES : ES_PB_VARINT))
 				return true;
@@ -255,9 +261,11 @@ static void valid_requests_decode_as_protobuf_c_decodes_them(void **state)
 		bool agree;
 
 		es_arena_init(&arena, es_mem_default(), 16384);
-		assert_int_equal(decode_both(type, packed(&arena, random_message(&rng, &arena, types[type], 6)), &arena,
-					     &agree),
-				 0);
+		assert_int_equal(
+			decode_both(type,
+				    packed(&arena, random_message(&rng, &arena, types[type], 6)),
+				    &arena, &agree),
+			0);
 		assert_true(agree);
 		es_arena_close(&arena);
 	}
@@ -282,7 +290,8 @@ static void damaged_requests_decode_as_protobuf_c_decodes_them(void **state)
 		es_arena_init(&arena, es_mem_default(), 16384);
 		bytes = packed(&arena, random_message(&rng, &arena, types[type], 4));
 		len = bytes.len;
-		damaged = malloc(len + 64); /* a block of its own, so that reading past it is seen */
+		damaged = malloc(len +
+				 64); /* a block of its own, so that reading past it is seen */
 		assert_non_null(damaged);
 		if (len > 0)
 			memcpy(damaged, bytes.data, len);
@@ -298,7 +307,7 @@ static void damaged_requests_decode_as_protobuf_c_decodes_them(void **state)
 	assert_true(counts[1][0] > 1000);
 }
 
-/* ---- single rules ------------------------------------------------------------------------------------------------- */
+/* ---- single rules ---------------------------------------------------------------------------- */
 
 static struct es_wire_txn decode(struct es_arena *arena, struct es_slice bytes)
 {
@@ -332,7 +341,10 @@ static void another_encoding_is_an_unknown_field(void **state)
 
 	(void)state;
 	/* The lease as bytes and as a group, the key as a number; field 100. */
-	assert_int_equal(es_wire_decode_put(ES_SLICE("\x1a\x01\x07\x1b\x08\x01\x1c\x08\x07\xa2\x06\x01x"), &put), 0);
+	assert_int_equal(
+		es_wire_decode_put(ES_SLICE("\x1a\x01\x07\x1b\x08\x01\x1c\x08\x07\xa2\x06\x01x"),
+				   &put),
+		0);
 	assert_int_equal(put.key.len, 0);
 	assert_true(put.lease == 0);
 	es_arena_init(&arena, es_mem_default(), 1024);
@@ -348,7 +360,8 @@ static void of_a_oneof_the_last_member_counts(void **state)
 
 	(void)state;
 	es_arena_init(&arena, es_mem_default(), 1024);
-	/* success: a put of "a", then a delete of "b"; a compare with a value, then with a version. */
+	/* success: a put of "a", then a delete of "b"; a compare with a value, then with a
+	 * version. */
 	txn = decode(&arena, ES_SLICE("\x12\x0a\x12\x03\x0a\x01"
 				      "a\x1a\x03\x0a\x01"
 				      "b"
@@ -388,7 +401,8 @@ static void the_same_member_of_a_oneof_twice_is_merged(void **state)
 				      "a\x0a\x00\x12\x03\x12\x01"
 				      "v"));
 	assert_int_equal(txn.success[0].u.put.key.len, 0);
-	/* Of transactions the lists go on: compares with versions 1, 2 and 3, then two operations. */
+	/* Of transactions the lists go on: compares with versions 1, 2 and 3, then two
+	 * operations. */
 	txn = decode(&arena, ES_SLICE("\x12\x18\x22\x04\x0a\x02\x20\x01"
 				      "\x22\x08\x0a\x02\x20\x02\x0a\x02\x20\x03"
 				      "\x22\x06\x12\x02\x12\x00\x1a\x00"));
@@ -416,7 +430,8 @@ static void merging_takes_memory_in_proportion(void **state)
 	(void)state;
 	for (int i = 0; i < TXNS; i++, end += 4)
 		memcpy(end, "\x22\x02\x0a\x00", 4);
-	es_fault_mem_init(&counted, 100); /* allocations of growing size: far fewer than there are compares */
+	es_fault_mem_init(&counted,
+			  100); /* allocations of growing size: far fewer than there are compares */
 	es_arena_init(&arena, &counted.mem, 1024);
 	txn = decode(&arena, es_slice(bytes, (size_t)(end - bytes)));
 	assert_int_equal(txn.success[0].u.txn->compare_count, TXNS);
@@ -456,7 +471,8 @@ static void transactions_nest_to_a_limit(void **state)
 	for (; at->success_count > 0; depth++)
 		at = at->success[0].u.txn;
 	assert_int_equal(depth, ES_WIRE_TXN_DEPTH_MAX);
-	assert_int_equal(es_wire_decode_txn(nested(ES_WIRE_TXN_DEPTH_MAX + 1, space, sizeof(space)), &arena, &txn),
+	assert_int_equal(es_wire_decode_txn(nested(ES_WIRE_TXN_DEPTH_MAX + 1, space, sizeof(space)),
+					    &arena, &txn),
 			 ES_EDECODE);
 	es_arena_close(&arena);
 }
@@ -468,7 +484,8 @@ static void an_operand_counts_only_for_its_target(void **state)
 	(void)state;
 	for (compare.target = -1; compare.target <= 5; compare.target++)
 		assert_int_equal(es_wire_compare_number(&compare), compare.target == 2 ? 7 : 0);
-	compare = (struct es_wire_compare){.operand = ES_WIRE_OPERAND_VALUE, .value = ES_SLICE("v")};
+	compare = (struct es_wire_compare){.operand = ES_WIRE_OPERAND_VALUE,
+					   .value = ES_SLICE("v")};
 	for (compare.target = -1; compare.target <= 5; compare.target++)
 		assert_int_equal(es_wire_compare_value(&compare).len, compare.target == 3 ? 1 : 0);
 	compare = (struct es_wire_compare){.target = 3};
