@@ -3,26 +3,29 @@
 /*
  * Why a B+tree of pointers, and why like this
  *
- * Keys are long and share long prefixes, so nodes hold pointers to items and not keys. A separator is a pointer to an
- * item as well: no key bytes are copied, and the price (it must move on when its item is removed) is paid by I2.
- * Leaves are not linked: a cursor carries its path, and so can also leap over subtrees without live items.
+ * Keys are long and share long prefixes, so nodes hold pointers to items and not keys. A separator
+ * is a pointer to an item as well: no key bytes are copied, and the price (it must move on when its
+ * item is removed) is paid by I2. Leaves are not linked: a cursor carries its path, and so can also
+ * leap over subtrees without live items.
  *
  * Invariants
  * I1  Items ascend strictly by key, within and across leaves; all leaves are at the same depth.
- * I2  For i > 0, sep[i] of an inner node is exactly the first item below child[i]. sep[0] is never read.
- * I3  live[i] is the number of live items below child[i]; bit j of a leaf's `dead` tells of items[j], bits from n on
- *     are 0.
+ * I2  For i > 0, sep[i] of an inner node is exactly the first item below child[i]. sep[0] is never
+ *     read.
+ * I3  live[i] is the number of live items below child[i]; bit j of a leaf's `dead` tells of
+ *     items[j], bits from n on are 0.
  * I4  No node is empty; the root is a leaf or has two children at least.
  *
- * A full node splits in the middle, with two exceptions. When the new entry goes behind all others, the left node stays
- * full and the new one starts with that entry alone. When it goes right behind the entry put into this leaf before it,
- * the leaf splits behind it. So ascending inserts, also several interleaved runs of them, fill the leaves wholly.
- * Nodes that became small after a removal merge with a neighbour under the same parent.
+ * A full node splits in the middle, with two exceptions. When the new entry goes behind all others,
+ * the left node stays full and the new one starts with that entry alone. When it goes right behind
+ * the entry put into this leaf before it, the leaf splits behind it. So ascending inserts, also
+ * several interleaved runs of them, fill the leaves wholly. Nodes that became small after a removal
+ * merge with a neighbour under the same parent.
  */
 
-#define FANOUT     ES_BTREE_FANOUT
+#define FANOUT	   ES_BTREE_FANOUT
 #define MERGE_MAX  (FANOUT * 3 / 4) /* two neighbours with no more than this become one */
-#define MERGE_FROM (FANOUT / 4)     /* a node this small looks for one */
+#define MERGE_FROM (FANOUT / 4)	    /* a node this small looks for one */
 
 _Static_assert(FANOUT <= 64, "a leaf's dead bits are one word");
 
@@ -104,7 +107,7 @@ void es_btree_close(struct es_btree *tree)
 	es_btree_init(tree, tree->mem);
 }
 
-/* ---- search --------------------------------------------------------------------------------------------------- */
+/* ---- search --------------------------------------------------------------------------------- */
 
 static int key_cmp(const struct es_mvcc_item *item, struct es_slice key)
 {
@@ -149,7 +152,8 @@ static unsigned leaf_search(const struct leaf *leaf, struct es_slice key, bool *
 	return low;
 }
 
-struct es_mvcc_item *es_btree_find(const struct es_btree *tree, struct es_slice key, struct es_btree_cursor *ret_cursor)
+struct es_mvcc_item *es_btree_find(const struct es_btree *tree, struct es_slice key,
+				   struct es_btree_cursor *ret_cursor)
 {
 	struct es_btree_cursor *cursor = ret_cursor;
 	void *node = tree->root;
@@ -175,7 +179,8 @@ struct es_mvcc_item *es_btree_find(const struct es_btree *tree, struct es_slice 
 	return cursor->item;
 }
 
-static struct es_btree_step *last_step(const struct es_btree *tree, const struct es_btree_cursor *cursor)
+static struct es_btree_step *last_step(const struct es_btree *tree,
+				       const struct es_btree_cursor *cursor)
 {
 	return (struct es_btree_step *)&cursor->path[tree->height - 1];
 }
@@ -186,7 +191,8 @@ static void down_first(const struct es_btree *tree, struct es_btree_cursor *curs
 	for (; depth + 1 < tree->height; depth++) {
 		const struct inner *inner = cursor->path[depth].node;
 
-		cursor->path[depth + 1] = (struct es_btree_step){inner->child[cursor->path[depth].index], 0};
+		cursor->path[depth + 1] = (struct es_btree_step){
+			inner->child[cursor->path[depth].index], 0};
 	}
 	cursor->item = ((struct leaf *)cursor->path[depth].node)->items[cursor->path[depth].index];
 }
@@ -217,7 +223,8 @@ static void settle(const struct es_btree *tree, struct es_btree_cursor *cursor)
 		next_leaf(tree, cursor);
 }
 
-void es_btree_seek(const struct es_btree *tree, struct es_slice key, struct es_btree_cursor *ret_cursor)
+void es_btree_seek(const struct es_btree *tree, struct es_slice key,
+		   struct es_btree_cursor *ret_cursor)
 {
 	if (es_btree_find(tree, key, ret_cursor) == NULL && tree->root != NULL)
 		settle(tree, ret_cursor);
@@ -229,7 +236,8 @@ void es_btree_next(const struct es_btree *tree, struct es_btree_cursor *cursor)
 	settle(tree, cursor);
 }
 
-/* Go to the next child with live items that is behind the cursor's leaf, and down to its first live item. */
+/* Go to the next child with live items that is behind the cursor's leaf, and down to its first live
+ * item. */
 static void next_live_leaf(const struct es_btree *tree, struct es_btree_cursor *cursor)
 {
 	unsigned depth = tree->height - 1;
@@ -257,7 +265,8 @@ static void next_live_leaf(const struct es_btree *tree, struct es_btree_cursor *
 			step->index++;
 		going_down = step->index < inner->n;
 		if (going_down)
-			cursor->path[++depth] = (struct es_btree_step){inner->child[step->index], 0};
+			cursor->path[++depth] = (struct es_btree_step){inner->child[step->index],
+								       0};
 	}
 }
 
@@ -303,7 +312,7 @@ uint64_t es_btree_rank(const struct es_btree *tree, struct es_slice key)
 	return rank + (uint64_t)__builtin_popcountll(~leaf->dead & low_bits(index));
 }
 
-/* ---- live counts ---------------------------------------------------------------------------------------------- */
+/* ---- live counts ---------------------------------------------------------------------------- */
 
 bool es_btree_is_live(const struct es_btree *tree, const struct es_btree_cursor *cursor)
 {
@@ -333,13 +342,14 @@ void es_btree_set_live(struct es_btree *tree, const struct es_btree_cursor *curs
 		tree->live--;
 }
 
-/* ---- entries of a node ---------------------------------------------------------------------------------------- */
+/* ---- entries of a node ---------------------------------------------------------------------- */
 
 static void leaf_put(struct leaf *leaf, unsigned index, struct es_mvcc_item *item)
 {
 	uint64_t low = leaf->dead & low_bits(index);
 
-	memmove(leaf->items + index + 1, leaf->items + index, (leaf->n - index) * sizeof(leaf->items[0]));
+	memmove(leaf->items + index + 1, leaf->items + index,
+		(leaf->n - index) * sizeof(leaf->items[0]));
 	leaf->items[index] = item;
 	leaf->dead = low | (leaf->dead ^ low) << 1;
 	leaf->last_put = index;
@@ -352,11 +362,13 @@ static void leaf_take(struct leaf *leaf, unsigned index)
 	uint64_t high = leaf->dead & ~low_bits(index + 1);
 
 	leaf->n--;
-	memmove(leaf->items + index, leaf->items + index + 1, (leaf->n - index) * sizeof(leaf->items[0]));
+	memmove(leaf->items + index, leaf->items + index + 1,
+		(leaf->n - index) * sizeof(leaf->items[0]));
 	leaf->dead = low | high >> 1;
 }
 
-static void inner_put(struct inner *inner, unsigned index, void *child, uint64_t live, struct es_mvcc_item *sep)
+static void inner_put(struct inner *inner, unsigned index, void *child, uint64_t live,
+		      struct es_mvcc_item *sep)
 {
 	size_t tail = inner->n - index;
 
@@ -402,10 +414,11 @@ static void inner_move(struct inner *to, struct inner *from, unsigned index)
 	from->n = index;
 }
 
-/* ---- insertion ------------------------------------------------------------------------------------------------ */
+/* ---- insertion ------------------------------------------------------------------------------ */
 
 /* Put the item into a full leaf or the new one behind it. */
-static void leaf_split_put(struct leaf *leaf, struct leaf *right, unsigned index, struct es_mvcc_item *item)
+static void leaf_split_put(struct leaf *leaf, struct leaf *right, unsigned index,
+			   struct es_mvcc_item *item)
 {
 	unsigned at = index == FANOUT || index == leaf->last_put + 1 ? index : FANOUT / 2;
 
@@ -418,8 +431,9 @@ static void leaf_split_put(struct leaf *leaf, struct leaf *right, unsigned index
 }
 
 /* Likewise; returns the separator of the new node: its first item (I2). */
-static struct es_mvcc_item *inner_split_put(struct inner *inner, struct inner *right, unsigned index, void *child,
-					    uint64_t live, struct es_mvcc_item *sep)
+static struct es_mvcc_item *inner_split_put(struct inner *inner, struct inner *right,
+					    unsigned index, void *child, uint64_t live,
+					    struct es_mvcc_item *sep)
 {
 	unsigned at = index == FANOUT ? FANOUT : FANOUT / 2;
 
@@ -432,7 +446,8 @@ static struct es_mvcc_item *inner_split_put(struct inner *inner, struct inner *r
 	return right->sep[0];
 }
 
-/* Allocate what the splits of an insertion at the cursor need: spare[0] is a leaf, the rest are inner nodes. */
+/* Allocate what the splits of an insertion at the cursor need: spare[0] is a leaf, the rest are
+ * inner nodes. */
 static int reserve_nodes(struct es_btree *tree, const struct es_btree_cursor *cursor, void **spare,
 			 unsigned *ret_count)
 {
@@ -462,8 +477,8 @@ fail:
 	return ES_ENOMEM;
 }
 
-static void grow_root(struct es_btree *tree, struct inner *root, uint64_t live_left, void *right, uint64_t live_right,
-		      struct es_mvcc_item *sep)
+static void grow_root(struct es_btree *tree, struct inner *root, uint64_t live_left, void *right,
+		      uint64_t live_right, struct es_mvcc_item *sep)
 {
 	root->n = 0;
 	inner_put(root, 0, tree->root, live_left, NULL);
@@ -489,7 +504,8 @@ static void insert_above(struct es_btree *tree, const struct es_btree_cursor *cu
 		if (inner->n < FANOUT) {
 			inner_put(inner, index + 1, right, live_right, sep);
 			while (depth-- > 0)
-				((struct inner *)cursor->path[depth].node)->live[cursor->path[depth].index]++;
+				((struct inner *)cursor->path[depth].node)
+					->live[cursor->path[depth].index]++;
 			return;
 		}
 		half = spare[used++];
@@ -501,7 +517,8 @@ static void insert_above(struct es_btree *tree, const struct es_btree_cursor *cu
 	grow_root(tree, spare[used], live_left, right, live_right, sep);
 }
 
-int es_btree_insert(struct es_btree *tree, struct es_btree_cursor *cursor, struct es_mvcc_item *item)
+int es_btree_insert(struct es_btree *tree, struct es_btree_cursor *cursor,
+		    struct es_mvcc_item *item)
 {
 	void *spare[ES_BTREE_HEIGHT_MAX];
 	unsigned spares = 0;
@@ -533,9 +550,10 @@ int es_btree_insert(struct es_btree *tree, struct es_btree_cursor *cursor, struc
 	return 0;
 }
 
-/* ---- removal -------------------------------------------------------------------------------------------------- */
+/* ---- removal -------------------------------------------------------------------------------- */
 
-/* The item at the cursor goes: if it is a separator somewhere above, name the item that follows it there (I2). */
+/* The item at the cursor goes: if it is a separator somewhere above, name the item that follows it
+ * there (I2). */
 static void renew_separator(struct es_btree *tree, const struct es_btree_cursor *cursor)
 {
 	const struct es_btree_step *step = last_step(tree, cursor);
@@ -582,14 +600,16 @@ static void merge(struct es_btree *tree, struct inner *parent, unsigned index, b
 
 static bool try_merge(struct es_btree *tree, struct inner *parent, unsigned index, bool is_leaf)
 {
-	if (index + 1 >= parent->n || node_n(parent->child[index], is_leaf) +
-				      node_n(parent->child[index + 1], is_leaf) > MERGE_MAX)
+	if (index + 1 >= parent->n ||
+	    node_n(parent->child[index], is_leaf) + node_n(parent->child[index + 1], is_leaf) >
+		    MERGE_MAX)
 		return false;
 	merge(tree, parent, index, is_leaf);
 	return true;
 }
 
-/* A node below the parent lost an entry: drop it if empty, merge it if small. Returns whether the parent lost one. */
+/* A node below the parent lost an entry: drop it if empty, merge it if small. Returns whether the
+ * parent lost one. */
 static bool shrink(struct es_btree *tree, struct inner *parent, unsigned index, bool is_leaf)
 {
 	void *node = parent->child[index];
@@ -635,14 +655,15 @@ void es_btree_remove(struct es_btree *tree, struct es_btree_cursor *cursor)
 	leaf_take(step->node, step->index);
 	tree->items--;
 	for (unsigned depth = tree->height - 1; depth-- > 0;) {
-		if (!shrink(tree, cursor->path[depth].node, cursor->path[depth].index, depth + 2 == tree->height))
+		if (!shrink(tree, cursor->path[depth].node, cursor->path[depth].index,
+			    depth + 2 == tree->height))
 			break;
 	}
 	shrink_root(tree);
 	cursor->item = NULL;
 }
 
-/* ---- check ---------------------------------------------------------------------------------------------------- */
+/* ---- check ---------------------------------------------------------------------------------- */
 
 struct walk {
 	struct es_mvcc_item *first; /* of the subtree just walked */
@@ -653,12 +674,13 @@ struct walk {
 
 static uint64_t check_leaf(const struct leaf *leaf, struct walk *walk)
 {
-	ES_ASSERT(leaf->n > 0 && leaf->n <= FANOUT);         /* I4 */
+	ES_ASSERT(leaf->n > 0 && leaf->n <= FANOUT);	   /* I4 */
 	ES_ASSERT((leaf->dead & ~low_bits(leaf->n)) == 0); /* I3 */
 	for (unsigned i = 0; i < leaf->n; i++) {
 		struct es_mvcc_item *item = leaf->items[i];
 
-		ES_ASSERT(walk->last == NULL || key_cmp(walk->last, es_mvcc_item_key(item)) < 0); /* I1 */
+		ES_ASSERT(walk->last == NULL ||
+			  key_cmp(walk->last, es_mvcc_item_key(item)) < 0); /* I1 */
 		walk->last = item;
 		walk->items++;
 	}
@@ -679,7 +701,7 @@ static uint64_t check_node(const void *node, unsigned height, struct walk *walk)
 	for (unsigned i = 0; i < inner->n; i++) {
 		uint64_t below = check_node(inner->child[i], height - 1, walk);
 
-		ES_ASSERT(below == inner->live[i]);                  /* I3 */
+		ES_ASSERT(below == inner->live[i]);		   /* I3 */
 		ES_ASSERT(i == 0 || inner->sep[i] == walk->first); /* I2 */
 		if (i == 0)
 			first = walk->first;

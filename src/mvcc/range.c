@@ -3,11 +3,12 @@
 /*
  * Reading ranges
  *
- * At the newest revision the tree's counts tell beforehand how many keys there are: the answer is allocated once, the
- * walk stops when it is full, and no key is compared with the range's end. At an older revision each key's chain is
- * walked back instead. When a limit stopped that walk, the count of the whole range still has to be told: either the
- * walk goes on counting, or, when fewer versions were written since than keys lie in the range, the newest count is
- * corrected by what those versions changed.
+ * At the newest revision the tree's counts tell beforehand how many keys there are: the answer is
+ * allocated once, the walk stops when it is full, and no key is compared with the range's end. At
+ * an older revision each key's chain is walked back instead. When a limit stopped that walk, the
+ * count of the whole range still has to be told: either the walk goes on counting, or, when fewer
+ * versions were written since than keys lie in the range, the newest count is corrected by what
+ * those versions changed.
  */
 
 bool es_mvcc_range_is_single(struct es_mvcc_range range)
@@ -57,7 +58,7 @@ void es_mvcc_range_newest(const struct es_mvcc *store, struct es_mvcc_range rang
 	}
 }
 
-/* ---- older revisions ------------------------------------------------------------------------------------------ */
+/* ---- older revisions ------------------------------------------------------------------------ */
 
 /* A walk over the items of a range. */
 struct walk {
@@ -113,23 +114,26 @@ static int gather_reserve(struct gather *gather, size_t cap)
 
 static int gather_add(struct gather *gather, const struct es_mvcc_version *version)
 {
-	if (gather->n == gather->cap && gather_reserve(gather, gather->cap == 0 ? 16 : gather->cap * 2) < 0)
+	if (gather->n == gather->cap &&
+	    gather_reserve(gather, gather->cap == 0 ? 16 : gather->cap * 2) < 0)
 		return ES_ENOMEM;
 	gather->versions[gather->n++] = version;
 	return 0;
 }
 
 /* The newest count of the range, minus what the versions from `pos` on did to it. */
-static uint64_t corrected_count(const struct es_mvcc *store, struct es_mvcc_range range, int64_t revision,
-				struct es_revlog_pos pos, uint64_t live)
+static uint64_t corrected_count(const struct es_mvcc *store, struct es_mvcc_range range,
+				int64_t revision, struct es_revlog_pos pos, uint64_t live)
 {
 	const struct es_mvcc_version *version;
 
-	for (; (version = es_revlog_at(&store->log, pos)) != NULL; es_revlog_next(&store->log, &pos)) {
+	for (; (version = es_revlog_at(&store->log, pos)) != NULL;
+	     es_revlog_next(&store->log, &pos)) {
 		bool was, is;
 
 		/* Each key once: at its newest version. */
-		if (version->item->newest != version || !es_mvcc_range_contains(range, es_mvcc_version_key(version)))
+		if (version->item->newest != version ||
+		    !es_mvcc_range_contains(range, es_mvcc_version_key(version)))
 			continue;
 		was = es_mvcc_visible(version->item, revision) != NULL;
 		is = !es_mvcc_is_tombstone(version);
@@ -139,8 +143,8 @@ static uint64_t corrected_count(const struct es_mvcc *store, struct es_mvcc_rang
 }
 
 /* Keys of the range at an older revision, `walk` having passed the first `passed` of them. */
-static uint64_t older_count(const struct es_mvcc *store, struct es_mvcc_range range, int64_t revision,
-			    struct walk *walk, uint64_t passed)
+static uint64_t older_count(const struct es_mvcc *store, struct es_mvcc_range range,
+			    int64_t revision, struct walk *walk, uint64_t passed)
 {
 	uint64_t live = es_mvcc_range_live(store, range);
 	struct es_revlog_pos pos = es_revlog_seek(&store->log, revision + 1, 0);
@@ -154,8 +158,8 @@ static uint64_t older_count(const struct es_mvcc *store, struct es_mvcc_range ra
 }
 
 /* Read the first `max` keys of a range, and the count of all, at an older revision. */
-static int read_older(const struct es_mvcc *store, struct es_mvcc_range range, int64_t revision, uint64_t max,
-		      struct gather *gather, uint64_t *ret_count)
+static int read_older(const struct es_mvcc *store, struct es_mvcc_range range, int64_t revision,
+		      uint64_t max, struct gather *gather, uint64_t *ret_count)
 {
 	const struct es_mvcc_item *item;
 	struct walk walk;
@@ -177,8 +181,8 @@ static int read_older(const struct es_mvcc *store, struct es_mvcc_range range, i
 	return 0;
 }
 
-static int read_newest(const struct es_mvcc *store, struct es_mvcc_range range, uint64_t max, struct gather *gather,
-		       uint64_t *ret_count)
+static int read_newest(const struct es_mvcc *store, struct es_mvcc_range range, uint64_t max,
+		       struct gather *gather, uint64_t *ret_count)
 {
 	uint64_t count = es_mvcc_range_live(store, range);
 	size_t n = count < max ? (size_t)count : (size_t)max;
@@ -193,12 +197,13 @@ static int read_newest(const struct es_mvcc *store, struct es_mvcc_range range, 
 	return 0;
 }
 
-static int read_single(const struct es_mvcc *store, struct es_slice key, int64_t revision, uint64_t max,
-		       struct gather *gather, uint64_t *ret_count)
+static int read_single(const struct es_mvcc *store, struct es_slice key, int64_t revision,
+		       uint64_t max, struct gather *gather, uint64_t *ret_count)
 {
 	struct es_btree_cursor cursor;
 	const struct es_mvcc_item *item = es_btree_find(&store->tree, key, &cursor);
-	const struct es_mvcc_version *version = item == NULL ? NULL : es_mvcc_visible(item, revision);
+	const struct es_mvcc_version *version = item == NULL ? NULL
+							     : es_mvcc_visible(item, revision);
 
 	*ret_count = version != NULL;
 	if (version == NULL || max == 0)
@@ -208,15 +213,16 @@ static int read_single(const struct es_mvcc *store, struct es_slice key, int64_t
 	return gather_add(gather, version);
 }
 
-/* ---- bounds and sorting --------------------------------------------------------------------------------------- */
+/* ---- bounds and sorting --------------------------------------------------------------------- */
 
 static bool has_bounds(const struct es_mvcc_range_req *req)
 {
-	return req->min_mod_revision != 0 || req->max_mod_revision != 0 || req->min_create_revision != 0 ||
-	       req->max_create_revision != 0;
+	return req->min_mod_revision != 0 || req->max_mod_revision != 0 ||
+	       req->min_create_revision != 0 || req->max_create_revision != 0;
 }
 
-static bool within_bounds(const struct es_mvcc_range_req *req, const struct es_mvcc_version *version)
+static bool within_bounds(const struct es_mvcc_range_req *req,
+			  const struct es_mvcc_version *version)
 {
 	return (req->max_mod_revision == 0 || version->main <= req->max_mod_revision) &&
 	       (req->min_mod_revision == 0 || version->main >= req->min_mod_revision) &&
@@ -240,21 +246,20 @@ static int number_cmp(int64_t a, int64_t b)
 	return (a > b) - (a < b);
 }
 
-static int sort_cmp(int32_t target, const struct es_mvcc_version *a, const struct es_mvcc_version *b)
+static int sort_cmp(int32_t target, const struct es_mvcc_version *a,
+		    const struct es_mvcc_version *b)
 {
 	switch (target) {
 	case ES_MVCC_SORT_VERSION:
 		return number_cmp(es_mvcc_version_number(a), es_mvcc_version_number(b));
-	case ES_MVCC_SORT_CREATE:
-		return number_cmp(a->create, b->create);
-	case ES_MVCC_SORT_MOD:
-		return number_cmp(a->main, b->main);
-	default:
-		return es_slice_cmp(es_mvcc_value(a), es_mvcc_value(b));
+	case ES_MVCC_SORT_CREATE: return number_cmp(a->create, b->create);
+	case ES_MVCC_SORT_MOD: return number_cmp(a->main, b->main);
+	default: return es_slice_cmp(es_mvcc_value(a), es_mvcc_value(b));
 	}
 }
 
-/* Merge the sorted runs [0, middle) and [middle, n) of `from` into `to`; of equals, the earlier goes first. */
+/* Merge the sorted runs [0, middle) and [middle, n) of `from` into `to`; of equals, the earlier
+ * goes first. */
 static void merge_runs(const struct es_mvcc_version **from, size_t middle, size_t n,
 		       const struct es_mvcc_version **to, int32_t target, int sign)
 {
@@ -288,8 +293,8 @@ static int sort_versions(struct gather *gather, int32_t target, bool descend)
 		const struct es_mvcc_version **swap = from;
 
 		for (size_t i = 0; i < n; i += 2 * run)
-			merge_runs(from + i, at_most(run, n - i), at_most(2 * run, n - i), to + i, target,
-				   descend ? -1 : 1);
+			merge_runs(from + i, at_most(run, n - i), at_most(2 * run, n - i), to + i,
+				   target, descend ? -1 : 1);
 		from = to;
 		to = swap;
 	}
@@ -297,7 +302,7 @@ static int sort_versions(struct gather *gather, int32_t target, bool descend)
 	return 0;
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 int es_mvcc_range_check(const struct es_mvcc_range_req *req)
 {
@@ -308,12 +313,13 @@ int es_mvcc_range_check(const struct es_mvcc_range_req *req)
 	return 0;
 }
 
-/* How many keys have to be read: one more than the limit tells that something was cut. As in etcd, the limit also
- * applies before the sort when a target was named without an order. */
+/* How many keys have to be read: one more than the limit tells that something was cut. As in etcd,
+ * the limit also applies before the sort when a target was named without an order. */
 static uint64_t read_max(const struct es_mvcc_range_req *req)
 {
 	bool key_order = req->sort_order == ES_MVCC_SORT_NONE ||
-			 (req->sort_order == ES_MVCC_SORT_ASCEND && req->sort_target == ES_MVCC_SORT_KEY);
+			 (req->sort_order == ES_MVCC_SORT_ASCEND &&
+			  req->sort_target == ES_MVCC_SORT_KEY);
 
 	if (req->count_only)
 		return 0;
@@ -352,8 +358,8 @@ static int arrange(const struct es_mvcc_range_req *req, struct gather *gather, b
 	return 0;
 }
 
-int es_mvcc_range_at(const struct es_mvcc *store, const struct es_mvcc_range_req *req, int64_t newest,
-		     struct es_arena *arena, struct es_mvcc_range_res *ret_res)
+int es_mvcc_range_at(const struct es_mvcc *store, const struct es_mvcc_range_req *req,
+		     int64_t newest, struct es_arena *arena, struct es_mvcc_range_res *ret_res)
 {
 	int64_t revision = req->revision <= 0 ? newest : req->revision;
 	struct gather gather = {.arena = arena};
@@ -372,7 +378,8 @@ int es_mvcc_range_at(const struct es_mvcc *store, const struct es_mvcc_range_req
 		rc = read_single(store, req->range.key, revision, max, &gather, &count);
 	else if (revision == newest)
 		rc = read_newest(store, req->range, max, &gather, &count);
-	else if (!es_mvcc_range_is_unbounded(req->range) && es_slice_cmp(req->range.key, req->range.end) >= 0)
+	else if (!es_mvcc_range_is_unbounded(req->range) &&
+		 es_slice_cmp(req->range.key, req->range.end) >= 0)
 		count = 0;
 	else
 		rc = read_older(store, req->range, revision, max, &gather, &count);
@@ -390,8 +397,8 @@ int es_mvcc_range_at(const struct es_mvcc *store, const struct es_mvcc_range_req
 	return 0;
 }
 
-int es_mvcc_range(const struct es_mvcc *store, const struct es_mvcc_range_req *req, struct es_arena *arena,
-		  struct es_mvcc_range_res *ret_res)
+int es_mvcc_range(const struct es_mvcc *store, const struct es_mvcc_range_req *req,
+		  struct es_arena *arena, struct es_mvcc_range_res *ret_res)
 {
 	return es_mvcc_range_at(store, req, store->revision, arena, ret_res);
 }

@@ -1,20 +1,22 @@
 #include "mvcc/revlog.h"
 
 /*
- * Why chunks: an array in one piece would be copied whole when it grows and could not give memory back; a linked list
- * could not be searched. Chunks of pointers are closed up at once on a removal (moving up to 4 KiB costs less than the
- * cache misses of finding the place), so a chunk has no holes and its neighbours are its only business.
+ * Why chunks: an array in one piece would be copied whole when it grows and could not give memory
+ * back; a linked list could not be searched. Chunks of pointers are closed up at once on a removal
+ * (moving up to 4 KiB costs less than the cache misses of finding the place), so a chunk has no
+ * holes and its neighbours are its only business.
  *
  * Invariants
  * R1  Versions ascend strictly by (main, sub), within and across chunks.
  * R2  No chunk is empty; first_main and first_sub are those of its first version.
- * R3  A chunk at or below a quarter full was offered to its neighbours when it last lost a version: the log's memory is
- *     within a small factor of what it holds.
+ * R3  A chunk at or below a quarter full was offered to its neighbours when it last lost a version:
+ *     the log's memory is within a small factor of what it holds.
  *
- * Inside a chunk a search begins with a guess: most transactions make one version, so revisions are nearly dense.
+ * Inside a chunk a search begins with a guess: most transactions make one version, so revisions are
+ * nearly dense.
  */
 
-#define CHUNK      ((size_t)ES_REVLOG_CHUNK)
+#define CHUNK	   ((size_t)ES_REVLOG_CHUNK)
 #define MERGE_FROM (CHUNK / 4)
 #define MERGE_MAX  (CHUNK * 3 / 4)
 
@@ -81,7 +83,8 @@ void es_revlog_append(struct es_revlog *log, struct es_mvcc_version *version)
 	const struct es_mvcc_version *last = es_revlog_last(log);
 	struct es_revlog_chunk *chunk;
 
-	ES_ASSERT(last == NULL || es_mvcc_revision_cmp(last, version->main, es_mvcc_sub(version)) < 0); /* R1 */
+	ES_ASSERT(last == NULL ||
+		  es_mvcc_revision_cmp(last, version->main, es_mvcc_sub(version)) < 0); /* R1 */
 	if (last_is_full(log)) {
 		ES_ASSERT(log->spare != NULL && log->chunk_count < log->chunk_cap);
 		log->chunks[log->chunk_count++] = (struct es_revlog_chunk){.versions = log->spare};
@@ -107,7 +110,8 @@ static size_t search_chunk(const struct es_revlog_chunk *chunk, int64_t main, in
 
 	if (main <= chunk->first_main && (main < chunk->first_main || sub <= chunk->first_sub))
 		return 0;
-	/* With one version a revision and none missing this is the place itself; with some missing it lies before. */
+	/* With one version a revision and none missing this is the place itself; with some missing
+	 * it lies before. */
 	ahead = (uint64_t)main - (uint64_t)chunk->first_main;
 	if (ahead < high) {
 		size_t guess = (size_t)ahead;
@@ -181,21 +185,24 @@ uint64_t es_revlog_rest_max(const struct es_revlog *log, struct es_revlog_pos po
 
 	if (pos.chunk >= log->chunk_count)
 		return 0;
-	rest = (uint64_t)(log->chunk_count - 1 - pos.chunk) * CHUNK + log->chunks[pos.chunk].n - pos.index;
+	rest = (uint64_t)(log->chunk_count - 1 - pos.chunk) * CHUNK + log->chunks[pos.chunk].n -
+	       pos.index;
 	return rest < log->count ? rest : log->count;
 }
 
-/* ---- removal -------------------------------------------------------------------------------------------------- */
+/* ---- removal -------------------------------------------------------------------------------- */
 
 static void drop_chunk(struct es_revlog *log, size_t index)
 {
 	es_free(log->mem, log->chunks[index].versions);
 	log->bytes -= CHUNK * sizeof(struct es_mvcc_version *);
 	log->chunk_count--;
-	memmove(log->chunks + index, log->chunks + index + 1, (log->chunk_count - index) * sizeof(log->chunks[0]));
+	memmove(log->chunks + index, log->chunks + index + 1,
+		(log->chunk_count - index) * sizeof(log->chunks[0]));
 }
 
-/* Move the versions of chunk index + 1 behind those of chunk `index` if they are few enough together. */
+/* Move the versions of chunk index + 1 behind those of chunk `index` if they are few enough
+ * together. */
 static bool try_merge(struct es_revlog *log, size_t index)
 {
 	struct es_revlog_chunk *left = &log->chunks[index], *right = left + 1;
@@ -239,14 +246,15 @@ void es_revlog_check(const struct es_revlog *log)
 	for (size_t i = 0; i < log->chunk_count; i++) {
 		const struct es_revlog_chunk *chunk = &log->chunks[i];
 
-		ES_ASSERT(chunk->n > 0 && chunk->n <= CHUNK);                        /* R2 */
-		ES_ASSERT(chunk->first_main == chunk->versions[0]->main);            /* R2 */
+		ES_ASSERT(chunk->n > 0 && chunk->n <= CHUNK);			/* R2 */
+		ES_ASSERT(chunk->first_main == chunk->versions[0]->main);	/* R2 */
 		ES_ASSERT(chunk->first_sub == es_mvcc_sub(chunk->versions[0])); /* R2 */
 		for (size_t j = 0; j < chunk->n; j++) {
 			const struct es_mvcc_version *version = chunk->versions[j];
 
 			ES_ASSERT(last == NULL ||
-				  es_mvcc_revision_cmp(last, version->main, es_mvcc_sub(version)) < 0); /* R1 */
+				  es_mvcc_revision_cmp(last, version->main, es_mvcc_sub(version)) <
+					  0); /* R1 */
 			last = version;
 		}
 		count += chunk->n;

@@ -4,8 +4,9 @@
 #include "mvcc/version.h"
 
 /*
- * The revision log: all versions held, in (main, sub) order. Appending is O(1), finding and removing O(log n); memory
- * stays proportional to the versions held, wherever removals fall. Versions are borrowed.
+ * The revision log: all versions held, in (main, sub) order. Appending is O(1), finding and
+ * removing O(log n); memory stays proportional to the versions held, wherever removals fall.
+ * Versions are borrowed.
  */
 #define ES_REVLOG_CHUNK 500
 

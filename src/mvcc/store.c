@@ -3,22 +3,22 @@
 /*
  * Why it looks like this
  *
- * Two indexes share the versions: the tree finds a key, whose item leads to its newest version and from there down a
- * chain of older ones; the revision log lists the same versions by time. Reads at the newest revision never look at old
- * versions, and everything that follows time (watch replay, compaction, checkpoints, hashes, counting in the past)
- * never looks at keys that did not change. Each write is atomic: whatever can fail is allocated before anything
- * changes.
+ * Two indexes share the versions: the tree finds a key, whose item leads to its newest version and
+ * from there down a chain of older ones; the revision log lists the same versions by time. Reads at
+ * the newest revision never look at old versions, and everything that follows time (watch replay,
+ * compaction, checkpoints, hashes, counting in the past) never looks at keys that did not change.
+ * Each write is atomic: whatever can fail is allocated before anything changes.
  *
  * Invariants
- * S1  An item in the tree has a newest version; its chain descends strictly by (main, sub); every version of the chain
- *     points back to the item.
+ * S1  An item in the tree has a newest version; its chain descends strictly by (main, sub); every
+ *     version of the chain points back to the item.
  * S2  The revision log holds exactly the versions of all chains.
  * S3  An item is dead in the tree if and only if its newest version is a tombstone.
- * S4  data_bytes is the size of all versions and items; live_bytes that of live items, their newest versions and a slot
- *     in each index.
+ * S4  data_bytes is the size of all versions and items; live_bytes that of live items, their newest
+ *     versions and a slot in each index.
  * S5  Between transactions no version is newer than `revision`, and compacted <= revision.
- * S6  For every revision r >= compacted, and every r of a pin, the version of each key that a reader at r sees is held
- *     (compact.c).
+ * S6  For every revision r >= compacted, and every r of a pin, the version of each key that a
+ *     reader at r sees is held (compact.c).
  */
 
 #define SLOT_BYTES (2 * sizeof(void *))
@@ -49,7 +49,8 @@ void es_mvcc_free(struct es_mvcc *store)
 	if (store == NULL)
 		return;
 	ES_ASSERT(store->pins.next == &store->pins);
-	for (; (version = es_revlog_at(&store->log, pos)) != NULL; es_revlog_next(&store->log, &pos))
+	for (; (version = es_revlog_at(&store->log, pos)) != NULL;
+	     es_revlog_next(&store->log, &pos))
 		es_free(store->mem, version);
 	es_btree_seek(&store->tree, es_slice(NULL, 0), &cursor);
 	while (cursor.item != NULL) {
@@ -114,7 +115,7 @@ const struct es_mvcc_version *es_mvcc_get(const struct es_mvcc *store, struct es
 	return item == NULL || es_mvcc_is_tombstone(item->newest) ? NULL : item->newest;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static struct es_mvcc_version *version_new(const struct es_mem *mem, int64_t main, int64_t sub,
 					   const struct es_mvcc_content *content)
@@ -130,7 +131,8 @@ static struct es_mvcc_version *version_new(const struct es_mem *mem, int64_t mai
 	if (content->version > UINT16_MAX)
 		bits |= ES_MVCC_WIDE_VERSION;
 	bits |= sub > ES_MVCC_SUB_MASK ? ES_MVCC_WIDE_SUB : (unsigned)sub;
-	version = es_alloc(mem, sizeof(*version) + es_mvcc_words(bits) * sizeof(uint64_t) + content->value.len);
+	version = es_alloc(mem, sizeof(*version) + es_mvcc_words(bits) * sizeof(uint64_t) +
+					content->value.len);
 	if (version == NULL)
 		return NULL;
 	*version = (struct es_mvcc_version){
@@ -184,8 +186,9 @@ static uint64_t live_size(const struct es_mvcc_item *item)
 	return es_mvcc_version_bytes(item->newest) + es_mvcc_item_bytes(item->key_len) + SLOT_BYTES;
 }
 
-int es_mvcc_write(struct es_mvcc *store, struct es_slice key, struct es_btree_cursor *cursor, int64_t main,
-		  int64_t sub, const struct es_mvcc_content *content, const struct es_mvcc_version **ret_version)
+int es_mvcc_write(struct es_mvcc *store, struct es_slice key, struct es_btree_cursor *cursor,
+		  int64_t main, int64_t sub, const struct es_mvcc_content *content,
+		  const struct es_mvcc_version **ret_version)
 {
 	struct es_mvcc_version *version = version_new(store->mem, main, sub, content);
 	struct es_mvcc_item *item = cursor->item;
@@ -237,21 +240,25 @@ void es_mvcc_item_drop(struct es_mvcc *store, struct es_mvcc_item *item)
 	es_free(store->mem, item);
 }
 
-/* ---- check ---------------------------------------------------------------------------------------------------- */
+/* ---- check ---------------------------------------------------------------------------------- */
 
-static uint64_t check_chain(const struct es_mvcc *store, const struct es_mvcc_item *item, uint64_t *ret_bytes)
+static uint64_t check_chain(const struct es_mvcc *store, const struct es_mvcc_item *item,
+			    uint64_t *ret_bytes)
 {
 	const struct es_mvcc_version *newer = NULL;
 	uint64_t n = 0;
 
 	*ret_bytes = es_mvcc_item_bytes(item->key_len);
-	for (const struct es_mvcc_version *v = item->newest; v != NULL; newer = v, v = v->prev, n++) {
+	for (const struct es_mvcc_version *v = item->newest; v != NULL;
+	     newer = v, v = v->prev, n++) {
 		ES_ASSERT(v->item == item); /* S1 */
-		ES_ASSERT(newer == NULL || es_mvcc_revision_cmp(v, newer->main, es_mvcc_sub(newer)) < 0); /* S1 */
-		ES_ASSERT(v->main <= store->revision);                                                      /* S5 */
+		ES_ASSERT(newer == NULL ||
+			  es_mvcc_revision_cmp(v, newer->main, es_mvcc_sub(newer)) < 0); /* S1 */
+		ES_ASSERT(v->main <= store->revision);					 /* S5 */
 		ES_ASSERT(v->create <= v->main);
 		ES_ASSERT(es_mvcc_is_tombstone(v) == (es_mvcc_version_number(v) == 0));
-		ES_ASSERT(es_revlog_at(&store->log, es_revlog_seek(&store->log, v->main, es_mvcc_sub(v))) == v); /* S2 */
+		ES_ASSERT(es_revlog_at(&store->log, es_revlog_seek(&store->log, v->main,
+								   es_mvcc_sub(v))) == v); /* S2 */
 		*ret_bytes += es_mvcc_version_bytes(v);
 	}
 	ES_ASSERT(n > 0); /* S1 */
@@ -275,9 +282,9 @@ void es_mvcc_check(const struct es_mvcc *store)
 		ES_ASSERT(es_btree_is_live(&store->tree, &cursor) ==
 			  !es_mvcc_is_tombstone(cursor.item->newest)); /* S3 */
 	}
-	ES_ASSERT(versions == store->log.count);       /* S2 */
-	ES_ASSERT(data_bytes == store->data_bytes);    /* S4 */
-	ES_ASSERT(live_bytes == store->live_bytes);    /* S4 */
+	ES_ASSERT(versions == store->log.count);	/* S2 */
+	ES_ASSERT(data_bytes == store->data_bytes);	/* S4 */
+	ES_ASSERT(live_bytes == store->live_bytes);	/* S4 */
 	ES_ASSERT(store->compacted <= store->revision); /* S5 */
 	ES_ASSERT(es_mvcc_bytes_live(store) <= es_mvcc_bytes(store));
 }

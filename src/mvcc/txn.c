@@ -3,14 +3,17 @@
 /*
  * Transactions, in three passes over the request
  *
- * judge    all compares, those of nested transactions on the branches taken included, against the state before; builds
- *          the tree of results as it goes, so that the later passes read the branches taken from there.
- * check    everything that can refuse the operations on the branches taken, in their order.
- * execute  the operations in their order; each sees what those before it wrote. Only memory can run out here.
+ * judge: all compares, those of nested transactions on the branches taken included, against the state
+ *     before; builds the tree of results as it goes, so that the later passes read from there which
+ *     branches are taken.
+ * check: everything that can refuse the operations on the branches taken, in their order.
+ * execute: the operations in their order; each sees what those before it wrote. Only memory can run
+ *     out here.
  *
- * The check pass, as etcd's, looks at the state before the transaction, so a put that keeps the value or lease of a key
- * which an earlier operation of the same transaction deletes gets past it. The services refuse such requests; here
- * the put then finds nothing to keep, and the value or lease is empty.
+ * The check pass, as etcd's, looks at the state before the transaction, so a put that keeps the
+ * value or lease of a key which an earlier operation of the same transaction deletes gets past it.
+ * The services refuse such requests; here the put then finds nothing to keep, and the value or
+ * lease is empty.
  */
 
 struct run {
@@ -38,7 +41,7 @@ bool es_mvcc_txn_may_write(const struct es_mvcc_txn *txn)
 	return false;
 }
 
-/* ---- judge ---------------------------------------------------------------------------------------------------- */
+/* ---- judge ---------------------------------------------------------------------------------- */
 
 static int order_of(int64_t a, int64_t b)
 {
@@ -46,13 +49,15 @@ static int order_of(int64_t a, int64_t b)
 }
 
 /* `version` NULL: the key is missing, and all its numbers are 0. */
-static bool compare_one(const struct es_mvcc_compare *compare, const struct es_mvcc_version *version)
+static bool compare_one(const struct es_mvcc_compare *compare,
+			const struct es_mvcc_version *version)
 {
 	int order = 0;
 
 	switch (compare->target) {
 	case ES_MVCC_COMPARE_VERSION:
-		order = order_of(version == NULL ? 0 : es_mvcc_version_number(version), compare->number);
+		order = order_of(version == NULL ? 0 : es_mvcc_version_number(version),
+				 compare->number);
 		break;
 	case ES_MVCC_COMPARE_CREATE:
 		order = order_of(version == NULL ? 0 : version->create, compare->number);
@@ -68,20 +73,14 @@ static bool compare_one(const struct es_mvcc_compare *compare, const struct es_m
 	case ES_MVCC_COMPARE_LEASE:
 		order = order_of(version == NULL ? 0 : es_mvcc_lease(version), compare->number);
 		break;
-	default: /* an unknown target finds everything equal */
-		break;
+	default: /* an unknown target finds everything equal */ break;
 	}
 	switch (compare->result) {
-	case ES_MVCC_COMPARE_EQUAL:
-		return order == 0;
-	case ES_MVCC_COMPARE_GREATER:
-		return order > 0;
-	case ES_MVCC_COMPARE_LESS:
-		return order < 0;
-	case ES_MVCC_COMPARE_NOT_EQUAL:
-		return order != 0;
-	default: /* an unknown result always holds */
-		return true;
+	case ES_MVCC_COMPARE_EQUAL: return order == 0;
+	case ES_MVCC_COMPARE_GREATER: return order > 0;
+	case ES_MVCC_COMPARE_LESS: return order < 0;
+	case ES_MVCC_COMPARE_NOT_EQUAL: return order != 0;
+	default: /* an unknown result always holds */ return true;
 	}
 }
 
@@ -149,12 +148,13 @@ static int judge(struct run *run, const struct es_mvcc_txn *txn, struct es_mvcc_
 	return 0;
 }
 
-static const struct es_mvcc_op *branch_of(const struct es_mvcc_txn *txn, const struct es_mvcc_txn_res *res)
+static const struct es_mvcc_op *branch_of(const struct es_mvcc_txn *txn,
+					  const struct es_mvcc_txn_res *res)
 {
 	return res->succeeded ? txn->success : txn->failure;
 }
 
-/* ---- check ---------------------------------------------------------------------------------------------------- */
+/* ---- check ---------------------------------------------------------------------------------- */
 
 static int check_range(const struct run *run, const struct es_mvcc_range_req *req)
 {
@@ -174,14 +174,16 @@ static int check_put(const struct run *run, const struct es_mvcc_put *put)
 {
 	if (put->key.len > ES_MVCC_BYTES_MAX || put->value.len > ES_MVCC_BYTES_MAX)
 		return ES_ETOO_LARGE;
-	if (put->lease != 0 && run->env != NULL && !run->env->lease_exists(run->env->ctx, put->lease))
+	if (put->lease != 0 && run->env != NULL &&
+	    !run->env->lease_exists(run->env->ctx, put->lease))
 		return ES_ELEASE_NOT_FOUND;
 	if ((put->ignore_value || put->ignore_lease) && es_mvcc_get(run->store, put->key) == NULL)
 		return ES_EKEY_NOT_FOUND;
 	return 0;
 }
 
-static int check(const struct run *run, const struct es_mvcc_txn *txn, const struct es_mvcc_txn_res *res)
+static int check(const struct run *run, const struct es_mvcc_txn *txn,
+		 const struct es_mvcc_txn_res *res)
 {
 	const struct es_mvcc_op *ops = branch_of(txn, res);
 
@@ -189,17 +191,10 @@ static int check(const struct run *run, const struct es_mvcc_txn *txn, const str
 		int rc = 0;
 
 		switch (ops[i].kind) {
-		case ES_MVCC_OP_RANGE:
-			rc = check_range(run, &ops[i].u.range);
-			break;
-		case ES_MVCC_OP_PUT:
-			rc = check_put(run, &ops[i].u.put);
-			break;
-		case ES_MVCC_OP_DELETE:
-			break;
-		case ES_MVCC_OP_TXN:
-			rc = check(run, ops[i].u.txn, res->ops[i].u.txn);
-			break;
+		case ES_MVCC_OP_RANGE: rc = check_range(run, &ops[i].u.range); break;
+		case ES_MVCC_OP_PUT: rc = check_put(run, &ops[i].u.put); break;
+		case ES_MVCC_OP_DELETE: break;
+		case ES_MVCC_OP_TXN: rc = check(run, ops[i].u.txn, res->ops[i].u.txn); break;
 		}
 		if (rc < 0)
 			return rc;
@@ -207,7 +202,7 @@ static int check(const struct run *run, const struct es_mvcc_txn *txn, const str
 	return 0;
 }
 
-/* ---- execute -------------------------------------------------------------------------------------------------- */
+/* ---- execute -------------------------------------------------------------------------------- */
 
 /* The revision that a read at this point of the transaction sees. */
 static int64_t run_revision(const struct run *run)
@@ -243,8 +238,8 @@ static int write_event(struct run *run, struct es_slice key, struct es_btree_cur
 
 	if (rc < 0)
 		return rc;
-	rc = es_mvcc_write(run->store, key, cursor, run->store->revision + 1, (int64_t)run->event_count, content,
-			   &version);
+	rc = es_mvcc_write(run->store, key, cursor, run->store->revision + 1,
+			   (int64_t)run->event_count, content, &version);
 	if (rc < 0)
 		return rc;
 	run->events[run->event_count++] = (struct es_mvcc_event){version, prev};
@@ -259,7 +254,8 @@ static const struct es_mvcc_version *newest_live(const struct es_mvcc_item *item
 static int execute_put(struct run *run, const struct es_mvcc_put *put, struct es_mvcc_op_res *res)
 {
 	struct es_btree_cursor cursor;
-	const struct es_mvcc_version *prev = newest_live(es_btree_find(&run->store->tree, put->key, &cursor));
+	const struct es_mvcc_version *prev = newest_live(
+		es_btree_find(&run->store->tree, put->key, &cursor));
 	struct es_mvcc_content content = {
 		.value = put->value,
 		.create = run->store->revision + 1,
@@ -283,12 +279,14 @@ static int execute_put(struct run *run, const struct es_mvcc_put *put, struct es
 static int delete_key(struct run *run, struct es_slice key)
 {
 	struct es_btree_cursor cursor;
-	const struct es_mvcc_version *prev = newest_live(es_btree_find(&run->store->tree, key, &cursor));
+	const struct es_mvcc_version *prev = newest_live(
+		es_btree_find(&run->store->tree, key, &cursor));
 
 	return write_event(run, key, &cursor, prev, &(struct es_mvcc_content){.create = 0});
 }
 
-static int execute_delete(struct run *run, const struct es_mvcc_delete *del, struct es_mvcc_op_res *res)
+static int execute_delete(struct run *run, const struct es_mvcc_delete *del,
+			  struct es_mvcc_op_res *res)
 {
 	const struct es_mvcc_version **versions = NULL;
 	uint64_t live = es_mvcc_range_live(run->store, del->range);
@@ -317,7 +315,8 @@ static int execute_delete(struct run *run, const struct es_mvcc_delete *del, str
 	return 0;
 }
 
-static int execute(struct run *run, const struct es_mvcc_txn *txn, const struct es_mvcc_txn_res *res)
+static int execute(struct run *run, const struct es_mvcc_txn *txn,
+		   const struct es_mvcc_txn_res *res)
 {
 	const struct es_mvcc_op *ops = branch_of(txn, res);
 	struct es_mvcc_op_res *op_res = (struct es_mvcc_op_res *)res->ops;
@@ -328,15 +327,11 @@ static int execute(struct run *run, const struct es_mvcc_txn *txn, const struct 
 		switch (ops[i].kind) {
 		case ES_MVCC_OP_RANGE:
 			op_res[i].revision = run_revision(run);
-			rc = es_mvcc_range_at(run->store, &ops[i].u.range, run_revision(run), run->arena,
-					      &op_res[i].u.range);
+			rc = es_mvcc_range_at(run->store, &ops[i].u.range, run_revision(run),
+					      run->arena, &op_res[i].u.range);
 			break;
-		case ES_MVCC_OP_PUT:
-			rc = execute_put(run, &ops[i].u.put, &op_res[i]);
-			break;
-		case ES_MVCC_OP_DELETE:
-			rc = execute_delete(run, &ops[i].u.del, &op_res[i]);
-			break;
+		case ES_MVCC_OP_PUT: rc = execute_put(run, &ops[i].u.put, &op_res[i]); break;
+		case ES_MVCC_OP_DELETE: rc = execute_delete(run, &ops[i].u.del, &op_res[i]); break;
 		case ES_MVCC_OP_TXN: /* its revision, and that inside it, stays 0 as in etcd */
 			rc = execute(run, ops[i].u.txn, op_res[i].u.txn);
 			break;
@@ -347,8 +342,9 @@ static int execute(struct run *run, const struct es_mvcc_txn *txn, const struct 
 	return 0;
 }
 
-int es_mvcc_txn_apply(struct es_mvcc *store, const struct es_mvcc_txn *txn, const struct es_mvcc_txn_env *env,
-		      struct es_arena *arena, const struct es_mvcc_txn_res **ret_res,
+int es_mvcc_txn_apply(struct es_mvcc *store, const struct es_mvcc_txn *txn,
+		      const struct es_mvcc_txn_env *env, struct es_arena *arena,
+		      const struct es_mvcc_txn_res **ret_res,
 		      const struct es_mvcc_event **ret_events, size_t *ret_event_count)
 {
 	struct run run = {.store = store, .env = env, .arena = arena};

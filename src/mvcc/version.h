@@ -5,8 +5,8 @@
 #include "mvcc/mvcc.h"
 
 /*
- * How a key and a version of it lie in memory: one allocation each, made as small as they come, since a million of
- * both is the common case. Internal to the module.
+ * How a key and a version of it lie in memory: one allocation each, made as small as they come,
+ * since a million of both is the common case. Internal to the module.
  */
 
 /* A key. It lives as long as one of its versions does. */
@@ -17,17 +17,18 @@ struct es_mvcc_item {
 };
 
 /*
- * A version: 40 bytes, then up to three 64-bit words in the order of their flags, then the value. The words carry what
- * is rare: a lease, and numbers that outgrow the 16 or 13 bits that they have in the header; so no number can overflow.
+ * A version: 40 bytes, then up to three 64-bit words in the order of their flags, then the value.
+ * The words carry what is rare: a lease, and numbers that outgrow the 16 or 13 bits that they have
+ * in the header; so no number can overflow.
  */
 struct es_mvcc_version {
 	int64_t main;
-	int64_t create;               /* 0: a tombstone */
+	int64_t create;		      /* 0: a tombstone */
 	struct es_mvcc_version *prev; /* the next older version still held, or NULL */
 	struct es_mvcc_item *item;
 	uint32_t value_len;
 	uint16_t version; /* unless ES_MVCC_WIDE_VERSION */
-	uint16_t bits;    /* flags, and the sub revision unless ES_MVCC_WIDE_SUB */
+	uint16_t bits;	  /* flags, and the sub revision unless ES_MVCC_WIDE_SUB */
 	uint64_t words[];
 };
 
@@ -86,11 +87,13 @@ static inline struct es_slice es_mvcc_value(const struct es_mvcc_version *versio
 
 static inline size_t es_mvcc_version_bytes(const struct es_mvcc_version *version)
 {
-	return sizeof(*version) + es_mvcc_words(version->bits) * sizeof(uint64_t) + version->value_len;
+	return sizeof(*version) + es_mvcc_words(version->bits) * sizeof(uint64_t) +
+	       version->value_len;
 }
 
 /* (main, sub) order: < 0, 0, > 0. */
-static inline int es_mvcc_revision_cmp(const struct es_mvcc_version *version, int64_t main, int64_t sub)
+static inline int es_mvcc_revision_cmp(const struct es_mvcc_version *version, int64_t main,
+				       int64_t sub)
 {
 	int64_t own;
 

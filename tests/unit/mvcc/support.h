@@ -55,17 +55,20 @@ static inline int apply(struct bench *b, const struct es_mvcc_op *ops, size_t n)
 {
 	struct es_mvcc_txn txn = {.success_count = n, .success = ops};
 
-	return es_mvcc_txn_apply(b->store, &txn, NULL, &b->arena, &b->res, &b->events, &b->event_count);
+	return es_mvcc_txn_apply(b->store, &txn, NULL, &b->arena, &b->res, &b->events,
+				 &b->event_count);
 }
 
 static inline struct es_mvcc_op op_put(const char *key, const char *value)
 {
-	return (struct es_mvcc_op){.kind = ES_MVCC_OP_PUT, .u.put = {.key = str(key), .value = str(value)}};
+	return (struct es_mvcc_op){.kind = ES_MVCC_OP_PUT,
+				   .u.put = {.key = str(key), .value = str(value)}};
 }
 
 static inline struct es_mvcc_op op_delete(const char *key, const char *end)
 {
-	return (struct es_mvcc_op){.kind = ES_MVCC_OP_DELETE, .u.del = {.range = span(key, end), .prev_kv = true}};
+	return (struct es_mvcc_op){.kind = ES_MVCC_OP_DELETE,
+				   .u.del = {.range = span(key, end), .prev_kv = true}};
 }
 
 static inline struct es_mvcc_op op_range(const char *key, const char *end)

@@ -2,7 +2,8 @@
 
 #include "mvcc/btree.h"
 
-/* Items whose keys are the numbers below COUNT, in order; `in` and `live` say what the tree should hold. */
+/* Items whose keys are the numbers below COUNT, in order; `in` and `live` say what the tree should
+ * hold. */
 #define COUNT 5000
 
 struct fixture {
@@ -123,7 +124,8 @@ static void random_changes_match_a_plain_array(void **state)
 	(void)state;
 	es_rng_init(&rng, 7);
 	for (int phase = 0; phase < 6; phase++) {
-		/* Growing and shrinking in turn, so that splits and merges happen at every level. */
+		/* Growing and shrinking in turn, so that splits and merges happen at every level.
+		 */
 		uint64_t grow = phase % 2 == 0 ? 80 : 15;
 
 		for (int i = 0; i < 6000; i++) {

@@ -1,7 +1,8 @@
 #include "support.h"
 
 /* Run a range and compare "key key ...", the count and `more`. */
-static void expect(struct bench *b, const struct es_mvcc_range_req *req, const char *keys, int64_t count, bool more)
+static void expect(struct bench *b, const struct es_mvcc_range_req *req, const char *keys,
+		   int64_t count, bool more)
 {
 	struct es_mvcc_range_res res;
 	char got[256] = "";
@@ -11,8 +12,8 @@ static void expect(struct bench *b, const struct es_mvcc_range_req *req, const c
 	for (size_t i = 0; i < res.n; i++) {
 		struct es_slice key = kv_of(res.versions[i]).key;
 
-		used += (size_t)snprintf(got + used, sizeof(got) - used, "%s%.*s", i == 0 ? "" : " ", (int)key.len,
-					 (const char *)key.data);
+		used += (size_t)snprintf(got + used, sizeof(got) - used, "%s%.*s",
+					 i == 0 ? "" : " ", (int)key.len, (const char *)key.data);
 	}
 	assert_string_equal(got, keys);
 	assert_int_equal(res.count, count);

@@ -37,7 +37,8 @@ static void drop(struct fixture *f, size_t i)
 	f->versions[i] = NULL;
 }
 
-/* Revisions with gaps, many of one sub revision and some of many, one of them across chunks and beyond 13 bits. */
+/* Revisions with gaps, many of one sub revision and some of many, one of them across chunks and
+ * beyond 13 bits. */
 static struct fixture *fixture_new(void)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -52,7 +53,8 @@ static struct fixture *fixture_new(void)
 		append(f, i, main, sub);
 		sub += i == 2000 ? 9000 : 1;
 		if ((i < 1000 || i > 2200) && es_rng_below(&rng, 3) > 0) {
-			main += 1 + (int64_t)(es_rng_below(&rng, 20) == 0 ? es_rng_below(&rng, 1000) : 0);
+			main += 1 + (int64_t)(es_rng_below(&rng, 20) == 0 ? es_rng_below(&rng, 1000)
+									  : 0);
 			sub = 0;
 		}
 	}
@@ -91,7 +93,8 @@ static void check_seeks(const struct fixture *f)
 		pos = es_revlog_seek(&f->log, v->main, es_mvcc_sub(v) + 1);
 		assert_ptr_equal(es_revlog_at(&f->log, pos), es_revlog_at(&f->log, walk));
 		pos = es_revlog_seek(&f->log, v->main, INT64_MAX);
-		assert_true(es_revlog_at(&f->log, pos) == NULL || es_revlog_at(&f->log, pos)->main > v->main);
+		assert_true(es_revlog_at(&f->log, pos) == NULL ||
+			    es_revlog_at(&f->log, pos)->main > v->main);
 	}
 	assert_null(es_revlog_at(&f->log, walk));
 	assert_ptr_equal(es_revlog_at(&f->log, es_revlog_seek(&f->log, 0, 0)),

@@ -85,7 +85,8 @@ static void keys_may_hold_any_bytes(void **state)
 /* Numbers that outgrow their place in the header keep their value. */
 static void rare_numbers_are_kept_whole(void **state)
 {
-	static const int64_t numbers[] = {0, 1, 8191, 8192, 65535, 65536, INT64_C(1) << 40, INT64_MAX};
+	static const int64_t numbers[] = {0,	    1, 8191, 8192, 65535, 65536, INT64_C(1) << 40,
+					  INT64_MAX};
 	int64_t main = 2;
 	struct bench b;
 
@@ -94,15 +95,19 @@ static void rare_numbers_are_kept_whole(void **state)
 	for (size_t i = 0; i < ES_ARRAY_LEN(numbers); i++) {
 		for (size_t j = 1; j < ES_ARRAY_LEN(numbers); j++) {
 			for (int lease = -1; lease <= 1; lease++) {
-				struct es_mvcc_content content = {
-					.value = ES_SLICE("value"), .create = 1, .version = numbers[j], .lease = lease};
+				struct es_mvcc_content content = {.value = ES_SLICE("value"),
+								  .create = 1,
+								  .version = numbers[j],
+								  .lease = lease};
 				const struct es_mvcc_version *version;
 				struct es_btree_cursor cursor;
 				struct es_mvcc_kv kv;
 
 				es_btree_find(&b.store->tree, ES_SLICE("k"), &cursor);
-				assert_int_equal(es_mvcc_write(b.store, ES_SLICE("k"), &cursor, main, numbers[i],
-							       &content, &version), 0);
+				assert_int_equal(es_mvcc_write(b.store, ES_SLICE("k"), &cursor,
+							       main, numbers[i], &content,
+							       &version),
+						 0);
 				es_mvcc_version_kv(version, &kv);
 				assert_int_equal(kv.mod_revision, main);
 				assert_int_equal(kv.sub_revision, numbers[i]);
@@ -153,7 +158,8 @@ static void a_key_costs_under_400_bytes(void **state)
 	value[256] = '\0';
 	bench_open(&b);
 	for (int i = 0; i < KEYS; i++) {
-		snprintf(key, sizeof(key), "/registry/configmaps/ns/%010u", (unsigned)i * 2654435761u);
+		snprintf(key, sizeof(key), "/registry/configmaps/ns/%010u",
+			 (unsigned)i * 2654435761u);
 		assert_int_equal(strlen(key), 34);
 		put(&b, key, value);
 		es_arena_close(&b.arena);
@@ -176,8 +182,8 @@ static void memory_running_out_leaves_a_store_to_free(void **state)
 		rc = es_mvcc_new(&b.fault.mem, &b.store);
 		for (int i = 0; rc == 0 && i < 200; i++) {
 			char key[16];
-			struct es_mvcc_op ops[] = {
-				op_put(key, "v"), op_range("a", "z"), op_delete("k1", "k15"), op_put("x", "v")};
+			struct es_mvcc_op ops[] = {op_put(key, "v"), op_range("a", "z"),
+						   op_delete("k1", "k15"), op_put("x", "v")};
 
 			snprintf(key, sizeof(key), "k%d", i);
 			rc = apply(&b, ops, i % 10 == 9 ? 4 : 1);

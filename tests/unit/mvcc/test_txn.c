@@ -10,7 +10,8 @@ static const struct es_mvcc_txn_env env = {.lease_exists = lease_exists};
 
 static int run(struct bench *b, const struct es_mvcc_txn *txn)
 {
-	return es_mvcc_txn_apply(b->store, txn, &env, &b->arena, &b->res, &b->events, &b->event_count);
+	return es_mvcc_txn_apply(b->store, txn, &env, &b->arena, &b->res, &b->events,
+				 &b->event_count);
 }
 
 static bool holds(struct bench *b, const struct es_mvcc_compare *compare)
@@ -24,8 +25,9 @@ static bool holds(struct bench *b, const struct es_mvcc_compare *compare)
 
 static void compares_follow_etcd(void **state)
 {
-	struct es_mvcc_op leased = {.kind = ES_MVCC_OP_PUT, .u.put = {.key = ES_SLICE("b"), .value = ES_SLICE("m"),
-								       .lease = 7}};
+	struct es_mvcc_op leased = {
+		.kind = ES_MVCC_OP_PUT,
+		.u.put = {.key = ES_SLICE("b"), .value = ES_SLICE("m"), .lease = 7}};
 	struct es_mvcc_txn txn = {.success_count = 1, .success = &leased};
 	struct bench b;
 	struct {
@@ -44,7 +46,8 @@ static void compares_follow_etcd(void **state)
 	assert_int_equal(run(&b, &txn), 0);
 	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
 		for (int64_t off = -1; off <= 1; off++) {
-			struct es_mvcc_compare c = {.range = span("b", NULL), .target = cases[i].target,
+			struct es_mvcc_compare c = {.range = span("b", NULL),
+						    .target = cases[i].target,
 						    .number = cases[i].number + off};
 
 			c.result = ES_MVCC_COMPARE_EQUAL;
@@ -70,8 +73,10 @@ static void compares_follow_etcd(void **state)
 
 static void compares_on_values_and_ranges(void **state)
 {
-	struct es_mvcc_compare c = {.range = span("b", NULL), .target = ES_MVCC_COMPARE_VALUE,
-				    .result = ES_MVCC_COMPARE_GREATER, .value = ES_SLICE("l")};
+	struct es_mvcc_compare c = {.range = span("b", NULL),
+				    .target = ES_MVCC_COMPARE_VALUE,
+				    .result = ES_MVCC_COMPARE_GREATER,
+				    .value = ES_SLICE("l")};
 	struct bench b;
 
 	(void)state;
@@ -94,8 +99,10 @@ static void compares_on_values_and_ranges(void **state)
 		assert_false(holds(&b, &c));
 	}
 	/* A range holds when every key of it does; dead keys do not take part. */
-	c = (struct es_mvcc_compare){.range = EVERYTHING, .target = ES_MVCC_COMPARE_VERSION,
-				     .result = ES_MVCC_COMPARE_EQUAL, .number = 1};
+	c = (struct es_mvcc_compare){.range = EVERYTHING,
+				     .target = ES_MVCC_COMPARE_VERSION,
+				     .result = ES_MVCC_COMPARE_EQUAL,
+				     .number = 1};
 	assert_true(holds(&b, &c));
 	c.range = span("a", "d");
 	c.target = ES_MVCC_COMPARE_MOD;
@@ -122,7 +129,7 @@ static void compares_on_values_and_ranges(void **state)
 static void operations_see_what_came_before(void **state)
 {
 	struct es_mvcc_op ops[] = {
-		op_range("a", "z"), op_put("a", "1"), op_range("a", "z"), op_delete("b", "c"),
+		op_range("a", "z"), op_put("a", "1"),	 op_range("a", "z"), op_delete("b", "c"),
 		op_range("a", "z"), op_delete("x", "y"), op_put("b1", "3"),
 	};
 	struct bench b;
@@ -193,14 +200,25 @@ static void writing_nothing_takes_no_revision(void **state)
 
 static void nested_compares_see_the_state_before(void **state)
 {
-	struct es_mvcc_compare missing = {.range = span("a", NULL), .target = ES_MVCC_COMPARE_VERSION,
-					  .result = ES_MVCC_COMPARE_EQUAL, .number = 0};
+	struct es_mvcc_compare missing = {.range = span("a", NULL),
+					  .target = ES_MVCC_COMPARE_VERSION,
+					  .result = ES_MVCC_COMPARE_EQUAL,
+					  .number = 0};
 	struct es_mvcc_op then = op_put("t", "then"), otherwise = op_put("e", "else");
-	struct es_mvcc_txn nested = {.compare_count = 1, .compares = &missing, .success_count = 1, .success = &then,
-				     .failure_count = 1, .failure = &otherwise};
-	struct es_mvcc_op ops[] = {op_put("a", "1"), {.kind = ES_MVCC_OP_TXN, .u.txn = &nested}, op_range("t", NULL)};
-	struct es_mvcc_txn txn = {.compare_count = 1, .compares = &missing, .success_count = 3, .success = ops,
-				  .failure_count = 1, .failure = &ops[1]};
+	struct es_mvcc_txn nested = {.compare_count = 1,
+				     .compares = &missing,
+				     .success_count = 1,
+				     .success = &then,
+				     .failure_count = 1,
+				     .failure = &otherwise};
+	struct es_mvcc_op ops[] = {
+		op_put("a", "1"), {.kind = ES_MVCC_OP_TXN, .u.txn = &nested}, op_range("t", NULL)};
+	struct es_mvcc_txn txn = {.compare_count = 1,
+				  .compares = &missing,
+				  .success_count = 3,
+				  .success = ops,
+				  .failure_count = 1,
+				  .failure = &ops[1]};
 	struct bench b;
 
 	(void)state;
@@ -225,16 +243,21 @@ static void nested_compares_see_the_state_before(void **state)
 
 static void may_write_looks_into_every_branch(void **state)
 {
-	struct es_mvcc_op range = op_range("a", NULL), put_op = op_put("a", "1"), delete_op = op_delete("a", NULL);
+	struct es_mvcc_op range = op_range("a", NULL), put_op = op_put("a", "1"),
+			  delete_op = op_delete("a", NULL);
 	struct es_mvcc_txn inner = {.failure_count = 1, .failure = &put_op};
 	struct es_mvcc_op nested = {.kind = ES_MVCC_OP_TXN, .u.txn = &inner};
 
 	(void)state;
-	assert_false(es_mvcc_txn_may_write(&(struct es_mvcc_txn){.success_count = 1, .success = &range}));
-	assert_true(es_mvcc_txn_may_write(&(struct es_mvcc_txn){.failure_count = 1, .failure = &delete_op}));
-	assert_true(es_mvcc_txn_may_write(&(struct es_mvcc_txn){.success_count = 1, .success = &nested}));
+	assert_false(es_mvcc_txn_may_write(
+		&(struct es_mvcc_txn){.success_count = 1, .success = &range}));
+	assert_true(es_mvcc_txn_may_write(
+		&(struct es_mvcc_txn){.failure_count = 1, .failure = &delete_op}));
+	assert_true(es_mvcc_txn_may_write(
+		&(struct es_mvcc_txn){.success_count = 1, .success = &nested}));
 	inner.failure = &range;
-	assert_false(es_mvcc_txn_may_write(&(struct es_mvcc_txn){.success_count = 1, .success = &nested}));
+	assert_false(es_mvcc_txn_may_write(
+		&(struct es_mvcc_txn){.success_count = 1, .success = &nested}));
 }
 
 static void keeping_value_or_lease(void **state)
@@ -267,8 +290,10 @@ static void keeping_value_or_lease(void **state)
 
 static void refusals_come_in_order_and_change_nothing(void **state)
 {
-	struct es_mvcc_op put_ok = op_put("n", "1"), no_lease = op_put("a", "1"), no_key = op_put("x", NULL);
-	struct es_mvcc_op future = op_range("a", NULL), sort = op_range("a", NULL), compacted = op_range("a", NULL);
+	struct es_mvcc_op put_ok = op_put("n", "1"), no_lease = op_put("a", "1"),
+			  no_key = op_put("x", NULL);
+	struct es_mvcc_op future = op_range("a", NULL), sort = op_range("a", NULL),
+			  compacted = op_range("a", NULL);
 	struct es_mvcc_op too_large = op_put("a", "1");
 	struct bench b;
 
