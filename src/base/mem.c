@@ -138,6 +138,26 @@ void es_arena_close(struct es_arena *arena)
 	}
 }
 
+void es_arena_reset(struct es_arena *arena)
+{
+	struct es_arena_chunk *kept = NULL;
+
+	while (arena->chunks != NULL) {
+		struct es_arena_chunk *chunk = arena->chunks;
+
+		arena->chunks = chunk->next;
+		if (kept == NULL && chunk->size == arena->chunk_bytes)
+			kept = chunk;
+		else
+			es_free(arena->mem, chunk);
+	}
+	if (kept != NULL) {
+		kept->next = NULL;
+		kept->used = 0;
+	}
+	arena->chunks = kept;
+}
+
 static bool fault_now(struct es_fault_mem *fault)
 {
 	if (fault->fired)

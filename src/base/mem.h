@@ -42,6 +42,8 @@ void *es_arena_alloc(struct es_arena *arena, size_t size);
 void *es_arena_calloc(struct es_arena *arena, size_t count, size_t size);
 /* Releases everything; the arena can be used again. */
 void es_arena_close(struct es_arena *arena);
+/* The same, but keeps one chunk of the regular size, if there is one, for what comes next. */
+void es_arena_reset(struct es_arena *arena);
 
 /*
  * For tests: fails the n-th allocation after init (0 fails the first) and every later one when `sticky`.

@@ -27,10 +27,12 @@ struct es_rpc_config {
 	uint32_t max_concurrent_streams;   /* etcd's default is 4294967295; memory is bounded by the queue limit below */
 	size_t recv_message_bytes_max;     /* max-request-bytes + 512 KiB */
 	size_t conn_queue_bytes_max;       /* e.g. 4 MiB */
+	size_t conn_request_bytes_max;     /* what unanswered requests of a connection may hold; 0: 64 MiB */
 	uint64_t keepalive_min_time_ms;    /* --grpc-keepalive-min-time (5 s): pings more often are abuse */
 	uint64_t keepalive_interval_ms;    /* --grpc-keepalive-interval (2 h): we ping an idle client; 0 never */
 	uint64_t keepalive_timeout_ms;     /* --grpc-keepalive-timeout (20 s) */
-	uint64_t http1_idle_ms;            /* an HTTP/1.1 request must be complete within this time (e.g. 30 s) */
+	uint64_t http1_idle_ms;            /* a request must be complete within this time (e.g. 30 s), HTTP/2's
+					    * preface and unary requests too */
 };
 
 int es_rpc_server_new(const struct es_rpc_config *config, struct es_rpc_server **ret_server);
