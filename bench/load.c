@@ -224,7 +224,7 @@ static size_t write_key(uint8_t *out, uint64_t number)
 {
 	size_t prefix = strlen(opt.prefix);
 	int digits = (int)(opt.key_bytes - prefix);
-	char text[32];
+	char text[40];
 
 	memcpy(out, opt.prefix, prefix);
 	snprintf(text, sizeof(text), "%0*" PRIu64, digits, number);
@@ -790,8 +790,8 @@ static void parse(int argc, char **argv)
 	}
 	if (opt.connections == 0 || opt.in_flight == 0 || opt.keys == 0 || strlen(opt.prefix) == 0)
 		die("connections, in-flight, keys and prefix may not be 0");
-	if (opt.key_bytes <= strlen(opt.prefix) || opt.key_bytes > strlen(opt.prefix) + 20)
-		die("key-bytes must leave 1 to 20 digits behind the prefix");
+	if (opt.key_bytes <= strlen(opt.prefix) || opt.key_bytes > strlen(opt.prefix) + 30)
+		die("key-bytes must leave 1 to 30 digits behind the prefix");
 	if (opt.value_bytes > REQUEST_BYTES_MAX / 4 || opt.keys < (opt.op == OP_TXN ? opt.in_flight : 1))
 		die("value-bytes is too large, or there are fewer keys than requests in flight");
 	if (opt.op == OP_WATCH)

@@ -29,7 +29,7 @@ def test_every_operation(load, member):
     assert run("--op", "get", "--requests", "500", "--random", *many)["bytes"] > 500 * 256
     assert run("--op", "page", "--requests", "1", "--limit", "30")["keys"] == 500
     assert run("--op", "count", "--requests", "5")["requests"] == 5
-    assert run("--op", "txn", "--requests", "1200", "--prefix", "/txn/", "--key-bytes", "12", *many)["requests"] == 1200
+    assert run("--op", "txn", "--requests", "1200", "--prefix", "/txn/", "--key-bytes", "13", *many)["requests"] == 1200
     assert [kv.version for kv in member.client().prefix("/txn/").kvs[:1]] == [3]
     watched = run("--op", "watch", "--watchers", "7", "--requests", "50", "--prefix", "/watch/", "--connections", "2")
     assert watched["events"] == 350
