@@ -40,7 +40,7 @@ struct es_watcher {
 	int64_t start_revision;        /* events below it are none of the watcher's */
 	enum state state;
 	struct es_mvcc_cursor cursor;  /* replaying: what to look at next */
-	int64_t open_revision;         /* I3 */
+	int64_t open_revision;         /* replaying: that of the entry looked at last; I3 */
 	struct es_watch_event **ring;  /* the queue: queue_len of ring_room, a power of two, from ring_head on */
 	size_t ring_room;
 	size_t ring_head;
@@ -50,6 +50,7 @@ struct es_watcher {
 	bool filter_delete;
 	bool prev_kv;
 	bool woken;
+	bool inside;                   /* the revision of the last event handed out has more events */
 };
 
 struct es_watch_hub {
@@ -180,7 +181,6 @@ static void fall_back(struct es_watch_hub *hub, struct es_watcher *watcher, stru
 	}
 	queue_drop(hub, watcher);
 	watcher->cursor = cursor;
-	watcher->open_revision = cursor.main;
 	watcher->state = REPLAYING;
 	hub->unsynced++;
 	es_queue_remove(&watcher->link);
@@ -245,7 +245,6 @@ int es_watch_add(struct es_watch_hub *hub, const struct es_watch_spec *spec, voi
 	watcher->prev_kv = spec->prev_kv;
 	watcher->start_revision = spec->start_revision > 0 ? spec->start_revision : newest + 1;
 	watcher->cursor = (struct es_mvcc_cursor){watcher->start_revision, 0};
-	watcher->open_revision = watcher->start_revision;
 	watcher->state = REPLAYING;
 	watcher->woken = true;
 	hub->unsynced++;
@@ -377,17 +376,14 @@ static bool read_ahead(const struct es_watch_hub *hub, const struct es_watcher *
 	return scan->count > 0;
 }
 
-static int replay_event(struct es_watch_hub *hub, struct es_watcher *watcher, struct es_mvcc_event event,
-			const struct es_mvcc_kv *kv)
+static int replay_event(struct es_watch_hub *hub, struct es_watcher *watcher,
+			const struct es_mvcc_event *event, const struct es_mvcc_kv *kv)
 {
 	struct es_watch_event *encoded;
 
 	if (!es_mvcc_range_contains(watcher->group->range, kv->key) || !wants(watcher, kv))
 		return 0;
-	/* What came before the compacted revision is gone for every reader, whether it was freed yet or not. */
-	if (kv->mod_revision <= es_mvcc_compacted(hub->config.store))
-		event.prev = NULL;
-	encoded = encode(hub, &event, kv, watcher->prev_kv && event.prev != NULL);
+	encoded = encode(hub, event, kv, watcher->prev_kv && event->prev != NULL);
 	if (encoded == NULL)
 		return ES_ENOMEM;
 	if (queue_push(hub, watcher, encoded) < 0) {
@@ -404,7 +400,7 @@ static int replay_step(struct es_watch_hub *hub, struct es_watcher *watcher, str
 	int rc;
 
 	es_mvcc_version_kv(scan->events[scan->at].version, &kv);
-	rc = replay_event(hub, watcher, scan->events[scan->at], &kv);
+	rc = replay_event(hub, watcher, &scan->events[scan->at], &kv);
 	if (rc < 0)
 		return rc;
 	scan->at++;
@@ -434,7 +430,6 @@ struct batch {
 	size_t bytes_soft_max;
 	size_t count;
 	size_t bytes;
-	bool partial;
 };
 
 static void take(struct es_watch_hub *hub, struct es_watcher *watcher, struct batch *batch, size_t count)
@@ -472,13 +467,14 @@ static bool fill(struct es_watch_hub *hub, struct es_watcher *watcher, struct ba
 		if (count > room) {
 			if (batch->count == 0) { /* too long for any call */
 				take(hub, watcher, batch, room);
-				batch->partial = true;
+				watcher->inside = true;
 			}
 			return true;
 		}
 		if (open)
 			return false;
 		take(hub, watcher, batch, count);
+		watcher->inside = false;
 	}
 	return batch->count > 0 && batch->bytes >= batch->bytes_soft_max;
 }
@@ -513,7 +509,7 @@ int es_watch_next(struct es_watch_hub *hub, struct es_watcher *watcher, struct e
 		return rc;
 	watcher->woken = batch.count > 0 || again; /* I5 */
 	*ret_count = batch.count;
-	*ret_partial = batch.partial;
-	*ret_again = again || rc < 0;
+	*ret_partial = watcher->inside;
+	*ret_again = again;
 	return 0;
 }

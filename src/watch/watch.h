@@ -15,7 +15,7 @@
 struct es_watch_hub;
 struct es_watcher;
 
-/* An event encoded for the wire, shared by watchers. Counted; bytes as the encoder made them. */
+/* An event encoded for the wire, shared by watchers. Counted; bytes as the encoder made them. Read-only. */
 struct es_watch_event {
 	uint32_t refs;
 	int64_t mod_revision;
@@ -75,9 +75,10 @@ bool es_watch_is_synced(const struct es_watcher *watcher);
  * The next whole revisions for this watcher: events appended to `ret_events` (caller's array of `max`), each with a
  * reference for the caller to drop with es_watch_event_unref. Takes whole revisions while fewer than `bytes_soft_max`
  * bytes are taken; one revision is never split unless it alone has more than `max` events: then the call sets
- * *ret_partial and the next call goes on inside it, with whole revisions behind its end as room allows. When replaying,
- * looks at no more than `scan_max` log entries in a call: the result may be 0 events with *ret_again true, meaning
- * "call again later", so that one catch-up never stops the loop. `max` and `scan_max` are above 0.
+ * *ret_partial and later calls go on inside it. *ret_partial says that the revision of the last event handed out has more
+ * events, so it stays true when a call finds none; the call that hands out the last of them may add whole revisions.
+ * When replaying, looks at no more than `scan_max` log entries in a call: the result may be 0 events with *ret_again
+ * true, meaning "call again later", so that one catch-up never stops the loop. `max` and `scan_max` are above 0.
  *
  * The version before an event (prev_kv) is left out when it lies below the compacted revision.
  *

@@ -55,6 +55,7 @@ static void a_due_lease_is_named_again_after_the_retry_time(void **state)
 	assert_int_equal(es_lease_due(table, 6499, 100, ids, 4), 0);
 	assert_int_equal(es_lease_due(table, 6500, 100, ids, 4), 1);
 	assert_int_equal(es_lease_due(table, 6599, 100, ids, 4), 0);
+	assert_int_equal(es_lease_renew(table, 1, 6500, &ttl_s), ES_ELEASE_NOT_FOUND);
 	assert_int_equal(es_lease_due(table, 6600, 100, ids, 4), 1);
 	assert_int_equal(ids[0], 1);
 	/* Named or not: it is due, and no keep-alive brings it back. */
