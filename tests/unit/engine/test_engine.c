@@ -1,0 +1,275 @@
+#include "engine/support.h"
+
+static void writes_are_there_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	int64_t revision;
+
+	fixture_open(f);
+	assert_int_equal(put(f, "a", "1", 0), 0);
+	assert_int_equal(put(f, "b", "2", 0), 0);
+	assert_int_equal(put(f, "a", "3", 0), 0);
+	assert_int_equal(delete_range(f, "b", NULL), 1);
+	assert_int_equal(delete_range(f, "b", NULL), 0);
+	revision = es_engine_header(f->engine).revision;
+	assert_int_equal(revision, 5);
+	fixture_reopen(f);
+	assert_true(has_value(f, "a", "3"));
+	assert_true(has_value(f, "b", NULL));
+	assert_int_equal(es_engine_header(f->engine).revision, revision);
+}
+
+static void every_write_extends_the_chain(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t before[ES_BLAKE3_BYTES];
+	uint8_t after[ES_BLAKE3_BYTES];
+
+	fixture_open(f);
+	es_engine_chain(f->engine, before);
+	assert_int_equal(put(f, "a", "1", 0), 0);
+	es_engine_chain(f->engine, after);
+	assert_memory_not_equal(before, after, sizeof(before));
+}
+
+static void state_beside_versions_survives_a_checkpoint(void **state)
+{
+	struct fixture *f = *state;
+	struct es_consensus_stats stats;
+	const struct es_alarm *alarms;
+	struct waiting w;
+	struct es_lease_info info;
+
+	fixture_open(f);
+	assert_int_equal(grant(f, 7, 60, &w), 0);
+	assert_int_equal(put(f, "leased", "x", 7), 0);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w,
+				     es_engine_alarm(f->engine, &w.op, true, (struct es_alarm){0xa1, ES_ALARM_NOSPACE})),
+			 0);
+	es_consensus_checkpoint(es_engine_consensus(f->engine));
+	do {
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+		es_consensus_get_stats(es_engine_consensus(f->engine), &stats);
+	} while (stats.checkpoints == 0);
+	fixture_reopen(f);
+	assert_true(has_value(f, "leased", "x"));
+	assert_int_equal(es_lease_get(es_engine_leases(f->engine), 7, &info), 0);
+	assert_int_equal(info.ttl_s, 60);
+	assert_int_equal(info.key_count, 1);
+	assert_int_equal(es_engine_alarms(f->engine, &alarms), 1);
+	assert_int_equal(alarms[0].type, ES_ALARM_NOSPACE);
+	/* A lease that ends takes its key along, after the restart too. */
+	assert_int_equal(revoke_lease(f, 7), 0);
+	assert_true(has_value(f, "leased", NULL));
+}
+
+static void a_large_lease_goes_in_slices_of_one_revision_each(void **state)
+{
+	struct fixture *f = *state;
+	struct waiting w;
+	int64_t before;
+	char key[32];
+
+	fixture_open(f);
+	assert_int_equal(grant(f, 9, 60, &w), 0);
+	for (int i = 0; i < 1200; i++) {
+		(void)snprintf(key, sizeof(key), "k%04d", i);
+		assert_int_equal(put(f, key, "v", 9), 0);
+	}
+	before = es_engine_header(f->engine).revision;
+	assert_int_equal(revoke_lease(f, 9), 0);
+	assert_int_equal(es_mvcc_keys(es_engine_store(f->engine)), 0);
+	assert_int_equal(es_engine_header(f->engine).revision, before + 3); /* 500 + 500 + 200 */
+	assert_int_equal(revoke_lease(f, 9), ES_ELEASE_NOT_FOUND);
+	assert_int_equal(put(f, "x", "v", 9), ES_ELEASE_NOT_FOUND);
+}
+
+static void leases_come_due_on_the_clock(void **state)
+{
+	struct fixture *f = *state;
+	struct waiting w;
+	int64_t granted;
+	int64_t remaining;
+
+	fixture_open(f);
+	assert_int_equal(grant(f, 5, 1, &w), 0);
+	assert_int_equal(w.op.ttl_s, 2); /* the shortest: one and a half elections, rounded up */
+	assert_int_equal(put(f, "k", "v", 5), 0);
+	f->now_ms += 1500;
+	assert_int_equal(es_engine_lease_ttl(f->engine, 5, &granted, &remaining), 0);
+	assert_int_equal(granted, 2);
+	assert_int_equal(remaining, 0);
+	assert_int_equal(es_engine_lease_renew(f->engine, 5, &granted), 0);
+	assert_int_equal(granted, 2);
+	f->now_ms += 1900;
+	for (int i = 0; i < 20; i++)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	assert_true(has_value(f, "k", "v"));
+	f->now_ms += 200;
+	RUN_UNTIL(f, has_value(f, "k", NULL));
+	assert_int_equal(es_engine_lease_renew(f->engine, 5, &granted), 0);
+	assert_int_equal(granted, 0);
+	assert_int_equal(es_engine_lease_ttl(f->engine, 5, &granted, &remaining), ES_ELEASE_NOT_FOUND);
+	assert_int_equal(grant(f, 5, ES_LEASE_TTL_MAX_S + 1, &w), ES_ELEASE_TTL_TOO_LARGE);
+	assert_int_equal(grant(f, 0, 10, &w), 0);
+	assert_true(w.op.id > 0);
+	assert_int_equal(grant(f, w.op.id, 10, &w), ES_ELEASE_EXIST);
+}
+
+static void a_full_quota_refuses_puts_until_there_is_room(void **state)
+{
+	struct fixture *f = *state;
+	const struct es_alarm *alarms;
+	struct waiting w;
+	char key[32];
+	int written = 0;
+	int rc = 0;
+
+	fixture_open(f);
+	f->config.quota_bytes = 64 * 1024;
+	fixture_reopen(f);
+	while (rc == 0 && written < 10000) {
+		(void)snprintf(key, sizeof(key), "k%05d", written++);
+		rc = put(f, key, "0123456789012345678901234567890123456789", 0);
+	}
+	assert_int_equal(rc, ES_ENOSPACE);
+	RUN_UNTIL(f, es_engine_alarms(f->engine, &alarms) == 1);
+	assert_int_equal(put(f, "small", "", 0), ES_ENOSPACE);
+	assert_int_equal(grant(f, 3, 60, &w), ES_ENOSPACE);
+	/* Deletes and compaction work, and then the alarm goes by itself. */
+	assert_true(delete_range(f, "k", "l") > 100);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, es_engine_header(f->engine).revision,
+							      true)),
+			 0);
+	RUN_UNTIL(f, es_engine_alarms(f->engine, &alarms) == 0);
+	assert_int_equal(put(f, "small", "", 0), 0);
+}
+
+static void an_alarm_set_by_hand_stays_until_it_is_cleared_by_hand(void **state)
+{
+	struct fixture *f = *state;
+	const struct es_alarm alarm = {0xa1, ES_ALARM_NOSPACE};
+	const struct es_alarm *alarms;
+	struct waiting w;
+
+	fixture_open(f);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_alarm(f->engine, &w.op, true, alarm)), 0);
+	f->now_ms += 1000;
+	for (int i = 0; i < 10; i++)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(es_engine_alarms(f->engine, &alarms), 1);
+	assert_int_equal(put(f, "k", "v", 0), ES_ENOSPACE);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_alarm(f->engine, &w.op, false, alarm)), 0);
+	assert_true(w.op.changed);
+	assert_int_equal(put(f, "k", "v", 0), 0);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_alarm(f->engine, &w.op, false, alarm)), 0);
+	assert_false(w.op.changed);
+}
+
+static void compaction_answers_as_etcd(void **state)
+{
+	struct fixture *f = *state;
+	struct waiting w;
+
+	fixture_open(f);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(put(f, "k", "v", 0), 0);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 100, false)), ES_EFUTURE_REV);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 11, true)), 0);
+	assert_int_equal(es_mvcc_versions(es_engine_store(f->engine)), 1);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 11, false)), ES_ECOMPACTED);
+}
+
+static void old_revisions_are_compacted_by_themselves(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_open(f);
+	f->config.compaction_mode = ES_COMPACTION_PERIODIC;
+	f->config.compaction_retention = 10000;
+	fixture_reopen(f);
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(put(f, "k", "v", 0), 0);
+		f->now_ms += 1000;
+		for (int turn = 0; turn < 3; turn++)
+			(void)uv_run(&f->loop, UV_RUN_ONCE);
+	}
+	f->now_ms += 10000;
+	RUN_UNTIL(f, es_mvcc_compacted(es_engine_store(f->engine)) > 0);
+	/* Nothing younger than the retention goes. */
+	assert_true(es_mvcc_compacted(es_engine_store(f->engine)) < es_engine_header(f->engine).revision);
+}
+
+static void on_hash(void *arg, int status, const struct es_hash_kv *hash)
+{
+	assert_int_equal(status, 0);
+	*(struct es_hash_kv *)arg = *hash;
+}
+
+static void on_hash_refused(void *arg, int status, const struct es_hash_kv *hash)
+{
+	(void)hash;
+	*(int *)arg = status;
+}
+
+/* The numbers are etcd 3.7.3's for the same writes on a new member (etcdctl endpoint hashkv). */
+static void hashes_are_those_of_etcd(void **state)
+{
+	struct fixture *f = *state;
+	struct es_hash_kv hash = {0};
+	struct waiting w;
+	int status = 0;
+
+	fixture_open(f);
+	assert_int_equal(put(f, "foo", "bar", 0), 0);
+	assert_int_equal(put(f, "foo", "baz", 0), 0);
+	assert_int_equal(put(f, "gone", "x", 0), 0);
+	assert_int_equal(delete_range(f, "gone", NULL), 1);
+	es_engine_hash_kv(f->engine, 0, on_hash, &hash);
+	RUN_UNTIL(f, hash.hash_revision != 0);
+	assert_int_equal(hash.hash_revision, 5);
+	assert_int_equal((int64_t)hash.hash, 2200421638);
+	memset(&hash, 0, sizeof(hash));
+	es_engine_hash_kv(f->engine, 3, on_hash, &hash);
+	RUN_UNTIL(f, hash.hash_revision != 0);
+	assert_int_equal((int64_t)hash.hash, 2020292994);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 5, true)), 0);
+	memset(&hash, 0, sizeof(hash));
+	es_engine_hash_kv(f->engine, 0, on_hash, &hash);
+	RUN_UNTIL(f, hash.hash_revision != 0);
+	assert_int_equal(hash.compact_revision, 5);
+	assert_int_equal((int64_t)hash.hash, 536172655);
+	es_engine_hash_kv(f->engine, 4, on_hash_refused, &status);
+	assert_int_equal(status, ES_ECOMPACTED);
+	es_engine_hash_kv(f->engine, 6, on_hash_refused, &status);
+	assert_int_equal(status, ES_EFUTURE_REV);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+		T(writes_are_there_after_a_restart),
+		T(every_write_extends_the_chain),
+		T(state_beside_versions_survives_a_checkpoint),
+		T(a_large_lease_goes_in_slices_of_one_revision_each),
+		T(leases_come_due_on_the_clock),
+		T(a_full_quota_refuses_puts_until_there_is_room),
+		T(an_alarm_set_by_hand_stays_until_it_is_cleared_by_hand),
+		T(compaction_answers_as_etcd),
+		T(old_revisions_are_compacted_by_themselves),
+		T(hashes_are_those_of_etcd),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
