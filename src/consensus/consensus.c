@@ -155,23 +155,22 @@ static int on_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice en
 
 static int on_restore(void *ctx, struct es_slice descriptor)
 {
-	(void)ctx;
-	(void)descriptor;
-	return ES_ECORRUPT;
+	struct es_consensus *c = ctx;
+	int rc = es_checkpointer_restore(c, descriptor);
+
+	if (rc == 0)
+		memcpy(c->descriptor, descriptor.data, sizeof(c->descriptor)); /* load has checked its length */
+	return rc;
 }
 
 static int on_checkpoint(void *ctx, uint64_t index, uint64_t term)
 {
-	(void)ctx;
-	(void)index;
-	(void)term;
-	return ES_EBUSY;
+	return es_checkpointer_begin(ctx, index, term);
 }
 
 static void on_checkpoint_stored(void *ctx, int raft_status)
 {
-	(void)ctx;
-	(void)raft_status;
+	es_checkpointer_stored(ctx, raft_status);
 }
 
 static void count_fsync(struct es_consensus_stats *stats, uint64_t us)
@@ -199,6 +198,13 @@ static void on_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_st
 
 /* ---- the check handle ------------------------------------------------------------------------------------------ */
 
+static void consensus_free(struct es_consensus *c)
+{
+	es_checkpointer_close(c);
+	es_free(c->mem, c->address);
+	es_free(c->mem, c);
+}
+
 static void on_handle_closed(uv_handle_t *handle)
 {
 	struct es_consensus *c = handle->data;
@@ -207,8 +213,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 	if (--c->handles > 0)
 		return;
-	es_free(c->mem, c->address);
-	es_free(c->mem, c);
+	consensus_free(c);
 	if (closed != NULL)
 		closed(ctx);
 }
@@ -221,7 +226,10 @@ static void close_handles(struct es_consensus *c)
 
 static void on_node_closed(void *ctx)
 {
-	close_handles(ctx);
+	struct es_consensus *c = ctx;
+
+	c->node_closed = true;
+	es_consensus_wake(c);
 }
 
 static void go_on_closing(struct es_consensus *c)
@@ -233,12 +241,14 @@ static void go_on_closing(struct es_consensus *c)
 	/* What is being written ends by itself, and answers its clients; after a fault nothing does. */
 	if (c->inflight != NULL && c->fault == 0)
 		return;
+	if (!es_checkpointer_stop(c))
+		return;
 	c->node = NULL;
 	c->ended = true;
 	if (node != NULL)
 		es_node_close(node, on_node_closed, c);
 	else
-		close_handles(c);
+		on_node_closed(c);
 }
 
 static void act_on_fault(struct es_consensus *c)
@@ -255,8 +265,11 @@ static void on_check(uv_check_t *check)
 	struct es_consensus *c = check->data;
 
 	uv_idle_stop(&c->idle);
-	if (c->ended)
+	if (c->ended) {
+		if (c->node_closed && c->run == NULL && !uv_is_closing((uv_handle_t *)check))
+			close_handles(c);
 		return;
+	}
 	if (c->closing)
 		go_on_closing(c);
 	else if (c->failed)
@@ -265,6 +278,7 @@ static void on_check(uv_check_t *check)
 		act_on_fault(c);
 	else
 		es_proposals_flush(c);
+	es_checkpointer_turn(c);
 }
 
 /* ---- open and close -------------------------------------------------------------------------------------------- */
@@ -349,7 +363,7 @@ static int copy_config(struct es_consensus *c, const struct es_consensus_config 
 	c->member_id = config->member_id;
 	c->heartbeat_ms = config->heartbeat_ms;
 	c->election_ms = config->election_ms;
-	c->checkpoint_entries = config->checkpoint_entries;
+	c->checkpoint_entries = config->checkpoint_entries != 0 ? config->checkpoint_entries : UINT64_MAX;
 	c->checkpoint_log_bytes = config->checkpoint_log_bytes != 0 ? config->checkpoint_log_bytes : 64u << 20;
 	c->batch_bytes_max = config->batch_bytes_max != 0 ? config->batch_bytes_max : 1u << 20;
 	es_queue_init(&c->batches);
@@ -381,9 +395,16 @@ int es_consensus_open(const struct es_consensus_config *config, struct es_consen
 	rc = make_folders(c, config->data_dir, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
+	c->store = c->callbacks.restore_store(c->callbacks.ctx);
 	rc = open_node(c, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
+	/* What an unfinished checkpoint left behind. */
+	rc = es_checkpoint_sweep(c->mem, c->fs, c->checkpoint_dir,
+				 es_slice(c->descriptor, c->files != NULL ? sizeof(c->descriptor) : 0));
+	if (rc < 0)
+		es_log(c->log, ES_LOG_WARN, "cannot remove left-over files", ES_STR("folder", c->checkpoint_dir),
+		       ES_STR("error", es_status_text(rc)));
 	uv_idle_init(c->loop, &c->idle);
 	uv_check_init(c->loop, &c->check);
 	c->idle.data = c;
@@ -398,8 +419,7 @@ int es_consensus_open(const struct es_consensus_config *config, struct es_consen
 	*ret_consensus = c;
 	return 0;
 fail:
-	es_free(c->mem, c->address);
-	es_free(c->mem, c);
+	consensus_free(c);
 	return rc;
 }
 
@@ -425,7 +445,12 @@ int es_consensus_propose(struct es_consensus *c, struct es_slice command, void *
 
 void es_consensus_checkpoint(struct es_consensus *c)
 {
-	(void)c;
+	if (c->run != NULL || c->closing || c->failed || !c->raft_leader)
+		return;
+	c->checkpoint_asked = true;
+	c->checkpoint_not_before_ms = 0;
+	c->first_batch_wanted = true; /* libraft asks only after it applied something */
+	es_consensus_wake(c);
 }
 
 bool es_consensus_is_leader(const struct es_consensus *c)
@@ -458,4 +483,5 @@ uint64_t es_consensus_applied_index(const struct es_consensus *c)
 void es_consensus_get_stats(const struct es_consensus *c, struct es_consensus_stats *ret_stats)
 {
 	*ret_stats = c->stats;
+	ret_stats->log_bytes_in_memory = c->log_bytes - c->log_bytes_kept;
 }

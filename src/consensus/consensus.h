@@ -34,11 +34,14 @@ struct es_consensus_callbacks {
 	/* Leader id 0: none known. `is_leader` only becomes true once an entry of this term is committed, so that all
 	 * earlier writes are applied. */
 	void (*leadership)(void *ctx, bool is_leader, uint64_t leader_id, uint64_t term);
-	/* A checkpoint begins at the applied index: fill in the state (index and term are set already) and pin the store.
-	 * `ret_state->meta` must stay valid until this returns. Then checkpoint_end, whatever happens. */
+	/* A checkpoint begins at the applied index: fill in the state (cluster id, index and term are set already).
+	 * `ret_state->meta` must stay valid until this returns. Then checkpoint_end, whatever happens. We pin what the
+	 * checkpoint needs of the store meanwhile, and between checkpoints what changed since the last one
+	 * (disk/checkpoint.h): compaction frees that after the next one. */
 	int (*checkpoint_begin)(void *ctx, struct es_checkpoint_state *ret_state, const struct es_mvcc **ret_store);
 	void (*checkpoint_end)(void *ctx, int status);
-	/* At start, before any apply: the store to load into (empty), then what came with it. */
+	/* At start, before any apply: the store to load into (empty; asked for even when there is no checkpoint; the same one
+	 * that checkpoint_begin gives later, alive until we are closed), then what came with the checkpoint. */
 	struct es_mvcc *(*restore_store)(void *ctx);
 	int (*restored)(void *ctx, const struct es_checkpoint_state *state);
 	/* The disk has no room (true), or has room again (false): reads go on, proposals are refused with ES_ENOSPC. */
@@ -61,7 +64,8 @@ struct es_consensus_config {
 	const char *peer_address;      /* recorded in the configuration of a new cluster */
 	unsigned heartbeat_ms;
 	unsigned election_ms;
-	uint64_t checkpoint_entries;   /* --snapshot-count: a checkpoint after so many commands (not batches) */
+	uint64_t checkpoint_entries;   /* --snapshot-count: a checkpoint after so many commands (not batches), at most
+					* one a second; 0: not by their number */
 	uint64_t checkpoint_log_bytes; /* or after so many bytes of log; 0: 64 MiB */
 	size_t batch_bytes_max;        /* a batch larger than this is cut; a single command may be larger */
 	bool unsafe_no_fsync; /* no effect but a warning: libraft opens its segments for synchronous writes */

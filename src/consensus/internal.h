@@ -62,12 +62,26 @@ struct es_consensus {
 	uint64_t applied_index;
 	struct es_queue read_waiters;
 
+	/* Checkpoints (checkpointer.c). */
+	struct es_mvcc *store;
+	struct es_checkpoint_files *files; /* of the last one, or NULL */
+	struct es_mvcc_pin pin;            /* set while there are files */
+	uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES]; /* that the log was opened with, if there are files */
+	struct es_checkpoint_run *run;     /* the one under way */
+	uint64_t log_bytes, log_bytes_kept; /* applied in this run, and how much of that the last checkpoint covers */
+	uint64_t log_commands, log_commands_kept;
+	uint64_t checkpoint_last_ms;
+	uint64_t checkpoint_not_before_ms;
+	bool checkpoint_asked;
+	bool disk_full;
+
 	/* What stopped us, until it was told. */
 	int fault;
-	char fault_text[512];
+	char fault_text[ES_PATH_BYTES_MAX + 512];
 	bool failed;
 	bool closing;
-	bool ended; /* closing has come to libraft and the handles */
+	bool ended; /* closing has come to libraft */
+	bool node_closed;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 	unsigned handles;
@@ -92,5 +106,21 @@ void es_proposals_flush(struct es_consensus *c);
 void es_proposals_drop(struct es_consensus *c, int status);
 /* Apply one committed entry. */
 int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, struct es_slice entry);
+
+
+/* checkpointer.c */
+/* An entry was applied: is a checkpoint due? */
+void es_checkpointer_applied(struct es_consensus *c, size_t entry_bytes, uint32_t commands);
+void es_checkpointer_look(struct es_consensus *c);
+/* libraft asks for one. */
+int es_checkpointer_begin(struct es_consensus *c, uint64_t index, uint64_t term);
+/* A turn of the loop: the next slice. */
+void es_checkpointer_turn(struct es_consensus *c);
+/* libraft has stored the descriptor, or not. */
+void es_checkpointer_stored(struct es_consensus *c, int raft_status);
+/* Give up what is under way. True when the log can be closed; else the check handle is woken when it can. */
+bool es_checkpointer_stop(struct es_consensus *c);
+int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor);
+void es_checkpointer_close(struct es_consensus *c);
 
 #endif

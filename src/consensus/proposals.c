@@ -218,6 +218,7 @@ int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, st
 	struct es_batch *batch = c->inflight != NULL && c->inflight->index == index ? c->inflight : NULL;
 	struct es_batch_reader reader;
 	struct es_slice command;
+	uint32_t count;
 	int rc;
 
 	rc = es_batch_open(entry, index, &reader);
@@ -227,7 +228,8 @@ int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, st
 		return rc;
 	}
 	ES_ASSERT(batch == NULL || batch->count == reader.count);
-	c->stats.proposals_committed += reader.count;
+	count = reader.count;
+	c->stats.proposals_committed += count;
 	while (es_batch_next(&reader, &command)) {
 		void *op = NULL;
 
@@ -245,5 +247,6 @@ int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, st
 	}
 	c->applied_index = index;
 	c->callbacks.applied(c->callbacks.ctx, index, term, entry);
+	es_checkpointer_applied(c, entry.len, count);
 	return 0;
 }

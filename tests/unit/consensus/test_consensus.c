@@ -227,7 +227,7 @@ static void a_wrong_configuration_is_refused(void **state)
 	(void)state;
 	h_temporary(folder, sizeof(folder));
 	h_init(&h, folder);
-	h.config.heartbeat_ms = 1000;
+	h.config.heartbeat_ms = h.config.election_ms;
 	assert_int_equal(h_open(&h), ES_EINVAL);
 	h.config.heartbeat_ms = 100;
 	h.config.member_id = 0;

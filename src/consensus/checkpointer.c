@@ -1,0 +1,291 @@
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "consensus/internal.h"
+
+/*
+ * When a checkpoint is due, libraft's snapshot threshold is lowered to one entry: it then asks for a snapshot after the
+ * entry that it applies next. The state is encoded in slices, one at a turn of the loop, each hashed and written by a
+ * worker before the next; then a worker makes it durable; then libraft stores its descriptor and cuts the log; then
+ * a worker removes the files that nothing names any more.
+ *
+ *   FILL <-> FLUSH -> COMMIT -> PUT -> CLEAN
+ *     any failure, or closing: -> CLEAN, after libraft was told that there is no snapshot
+ *
+ * Invariants:
+ *   K1  Between checkpoints the store is pinned at the revision of the last one (c->pin): the next one must see every
+ *       deletion since, or its additions would bring deleted keys back (disk/checkpoint.h).
+ *   K2  Old files are removed only after libraft's own snapshot of the new checkpoint is durable. When storing that failed, it
+ *       is not known which of the two is on disk: both stay until a later one succeeds.
+ *   K3  The log is not closed while a run could still talk to it: before PUT it is given up first. In PUT libraft holds the
+ *       request and answers it while it closes, at the latest. The consensus is not freed before the run has ended.
+ *   K4  During a run the store is pinned at the compacted revision that the checkpoint states: what a compaction meanwhile
+ *       takes away, the checkpoint must still hold. That pin ends after K1's new one has begun.
+ */
+#define INTERVAL_MS 1000       /* between checkpoints that are not due by the size of the log */
+#define RETRY_MS 5000          /* after a failure */
+#define ENTRY_OVERHEAD_BYTES 128 /* of an entry in libraft's memory */
+
+enum phase { PHASE_FILL, PHASE_FLUSH, PHASE_COMMIT, PHASE_PUT, PHASE_CLEAN };
+
+struct es_checkpoint_run {
+	uv_work_t work;
+	struct es_consensus *consensus;
+	struct es_checkpoint_writer *writer;
+	enum phase phase;
+	bool filled;
+	bool abandon; /* closing */
+	int status;
+	uint64_t index;
+	uint64_t log_bytes;
+	uint64_t commands;
+	struct es_mvcc_pin pin;
+	uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES];
+};
+
+/* ---- when ------------------------------------------------------------------------------------------------------- */
+
+static bool is_due(struct es_consensus *c)
+{
+	uint64_t now_ms = c->env->now_ms(c->env->ctx);
+
+	if (c->run != NULL || c->disk_full || now_ms < c->checkpoint_not_before_ms)
+		return false;
+	if (c->checkpoint_asked || c->log_bytes - c->log_bytes_kept >= c->checkpoint_log_bytes)
+		return true;
+	if (now_ms < c->checkpoint_last_ms + INTERVAL_MS)
+		return false;
+	/* K1's pin holds back what a compaction above it would free. */
+	return c->log_commands - c->log_commands_kept >= c->checkpoint_entries ||
+	       (c->files != NULL && es_mvcc_compacted(c->store) > c->pin.revision);
+}
+
+void es_checkpointer_look(struct es_consensus *c)
+{
+	if (c->node != NULL && is_due(c))
+		es_node_want_checkpoint(c->node, true);
+}
+
+void es_checkpointer_applied(struct es_consensus *c, size_t entry_bytes, uint32_t commands)
+{
+	c->log_bytes += entry_bytes + ENTRY_OVERHEAD_BYTES;
+	c->log_commands += commands;
+	es_checkpointer_look(c);
+}
+
+/* ---- a run ------------------------------------------------------------------------------------------------------ */
+
+static void queue(struct es_checkpoint_run *run, enum phase phase);
+
+static void work(uv_work_t *request)
+{
+	struct es_checkpoint_run *run = request->data;
+	struct es_consensus *c = run->consensus;
+
+	switch (run->phase) {
+	case PHASE_FLUSH:
+		run->status = es_checkpoint_flush(run->writer);
+		break;
+	case PHASE_COMMIT:
+		run->status = es_checkpoint_commit(run->writer, run->descriptor);
+		break;
+	case PHASE_CLEAN:
+		es_checkpoint_writer_free(run->writer);
+		run->writer = NULL;
+		if (run->status == 0) /* K2. What stays after a failure goes with the next one. */
+			(void)es_checkpoint_sweep(c->mem, c->fs, c->checkpoint_dir,
+						  es_slice(run->descriptor, sizeof(run->descriptor)));
+		break;
+	case PHASE_FILL:
+	case PHASE_PUT:
+		ES_ASSERT(false);
+	}
+}
+
+/* The store is not needed any more, and the outcome is known. */
+static void settle(struct es_checkpoint_run *run)
+{
+	struct es_consensus *c = run->consensus;
+	uint64_t now_ms = c->env->now_ms(c->env->ctx);
+
+	c->stats.checkpoint_bytes_written += es_checkpoint_bytes_written(run->writer);
+	if (run->status == 0) {
+		if (c->files != NULL)
+			es_mvcc_unpin(c->store, &c->pin);
+		es_checkpoint_files_free(c->files);
+		c->files = es_checkpoint_take_files(run->writer);
+		es_mvcc_pin(c->store, es_checkpoint_files_revision(c->files), &c->pin); /* K1 */
+		es_mvcc_unpin(c->store, &run->pin);
+		c->log_bytes_kept = run->log_bytes;
+		c->log_commands_kept = run->commands;
+		c->checkpoint_last_ms = now_ms;
+		c->stats.checkpoints++;
+		es_log(c->log, ES_LOG_INFO, "saved checkpoint", ES_UINT("index", run->index),
+		       ES_UINT("bytes", es_checkpoint_bytes_written(run->writer)),
+		       ES_UINT("files", es_checkpoint_files_count(c->files)));
+	} else {
+		es_mvcc_unpin(c->store, &run->pin);
+		c->checkpoint_not_before_ms = now_ms + RETRY_MS;
+		if (!run->abandon)
+			es_log(c->log, ES_LOG_WARN, "checkpoint failed; the log is kept and another one will be tried",
+			       ES_UINT("index", run->index), ES_STR("error", es_status_text(run->status)),
+			       ES_STR("detail", es_checkpoint_error(run->writer)));
+	}
+	c->callbacks.checkpoint_end(c->callbacks.ctx, run->status);
+	queue(run, PHASE_CLEAN);
+	es_consensus_wake(c); /* closing may wait for it */
+}
+
+static void give_up(struct es_checkpoint_run *run, int status)
+{
+	run->status = status;
+	es_node_checkpoint_done(run->consensus->node, NULL); /* comes back to es_checkpointer_stored */
+}
+
+static void after_work(uv_work_t *request, int uv_status)
+{
+	struct es_checkpoint_run *run = request->data;
+	struct es_consensus *c = run->consensus;
+
+	ES_ASSERT(uv_status == 0); /* nobody cancels it */
+	if (run->phase == PHASE_CLEAN) {
+		c->run = NULL;
+		es_free(c->mem, run);
+		es_checkpointer_look(c);
+		es_consensus_wake(c);
+	} else if (run->status < 0 || run->abandon) {
+		give_up(run, run->status < 0 ? run->status : ES_ECANCELED);
+	} else if (run->phase == PHASE_COMMIT) {
+		run->phase = PHASE_PUT;
+		es_node_checkpoint_done(c->node, run->descriptor);
+	} else if (run->filled) {
+		queue(run, PHASE_COMMIT);
+	} else {
+		run->phase = PHASE_FILL;
+		es_consensus_wake(c);
+	}
+}
+
+static void queue(struct es_checkpoint_run *run, enum phase phase)
+{
+	int rc;
+
+	run->phase = phase;
+	rc = uv_queue_work(run->consensus->loop, &run->work, work, after_work);
+	ES_ASSERT(rc == 0); /* fails only without a work function */
+}
+
+void es_checkpointer_turn(struct es_consensus *c)
+{
+	struct es_checkpoint_run *run = c->run;
+	int rc;
+
+	if (run == NULL || run->phase != PHASE_FILL)
+		return;
+	rc = run->abandon ? ES_ECANCELED : es_checkpoint_fill(run->writer, &run->filled);
+	if (rc < 0)
+		give_up(run, rc);
+	else
+		queue(run, PHASE_FLUSH);
+}
+
+int es_checkpointer_begin(struct es_consensus *c, uint64_t index, uint64_t term)
+{
+	struct es_checkpoint_state state = {.cluster_id = c->cluster_id, .index = index, .term = term};
+	const struct es_mvcc *store = NULL;
+	struct es_checkpoint_run *run;
+	int rc;
+
+	ES_ASSERT(c->run == NULL);
+	c->checkpoint_asked = false;
+	if (c->closing || c->fault < 0)
+		return ES_ECANCELED;
+	run = es_calloc(c->mem, 1, sizeof(*run));
+	rc = run == NULL ? ES_ENOMEM : c->callbacks.checkpoint_begin(c->callbacks.ctx, &state, &store);
+	if (rc == 0) {
+		ES_ASSERT(store == c->store);
+		rc = es_checkpoint_writer_new(c->mem, c->fs, c->checkpoint_dir, &state, store, c->files, &run->writer);
+		if (rc < 0)
+			c->callbacks.checkpoint_end(c->callbacks.ctx, rc);
+	}
+	if (rc < 0) {
+		c->checkpoint_not_before_ms = c->env->now_ms(c->env->ctx) + RETRY_MS;
+		es_log(c->log, ES_LOG_WARN, "cannot begin a checkpoint", ES_STR("error", es_status_text(rc)));
+		es_free(c->mem, run);
+		return rc;
+	}
+	es_mvcc_pin(c->store, state.compacted > 0 ? state.compacted : 0, &run->pin); /* K4 */
+	run->consensus = c;
+	run->work.data = run;
+	run->index = index;
+	run->log_bytes = c->log_bytes;
+	run->commands = c->log_commands;
+	c->run = run;
+	es_consensus_wake(c);
+	return 0;
+}
+
+void es_checkpointer_stored(struct es_consensus *c, int raft_status)
+{
+	struct es_checkpoint_run *run = c->run;
+
+	ES_ASSERT(run != NULL);
+	if (run->status == 0 && raft_status != 0)
+		run->status = es_node_status(raft_status, "");
+	settle(run);
+}
+
+bool es_checkpointer_stop(struct es_consensus *c)
+{
+	if (c->run == NULL)
+		return true;
+	c->run->abandon = true;
+	if (c->run->phase == PHASE_FILL)
+		es_checkpointer_turn(c);
+	return c->run->phase == PHASE_PUT || c->run->phase == PHASE_CLEAN;
+}
+
+/* ---- at start and at the end ------------------------------------------------------------------------------------- */
+
+int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor)
+{
+	struct es_checkpoint_state state;
+	char errmsg[ES_PATH_BYTES_MAX + 512];
+	struct es_buf meta;
+	int rc;
+
+	es_buf_init(&meta, c->mem);
+	rc = es_checkpoint_load(c->mem, c->fs, c->checkpoint_dir, descriptor, c->store, &state, &meta, &c->files, errmsg,
+				sizeof(errmsg));
+	if (rc < 0) {
+		es_consensus_fault(c, rc, "%s", errmsg);
+		goto out;
+	}
+	es_mvcc_pin(c->store, state.revision, &c->pin); /* K1 */
+	c->applied_index = state.index;
+	if (state.cluster_id != c->cluster_id) {
+		rc = ES_ECORRUPT;
+		es_consensus_fault(c, rc, "%s: the checkpoint is one of cluster %llx, this member belongs to %llx",
+				   c->checkpoint_dir, (unsigned long long)state.cluster_id,
+				   (unsigned long long)c->cluster_id);
+		goto out;
+	}
+	rc = c->callbacks.restored(c->callbacks.ctx, &state);
+	if (rc < 0)
+		es_consensus_fault(c, rc, "%s: cannot use the checkpoint at index %llu: %s", c->checkpoint_dir,
+				   (unsigned long long)state.index, es_status_text(rc));
+	es_log(c->log, ES_LOG_INFO, "loaded checkpoint", ES_UINT("index", state.index),
+	       ES_INT("revision", state.revision), ES_UINT("bytes", es_checkpoint_files_bytes(c->files)));
+out:
+	es_buf_close(&meta);
+	return rc;
+}
+
+void es_checkpointer_close(struct es_consensus *c)
+{
+	ES_ASSERT(c->run == NULL); /* K3 */
+	if (c->files != NULL)
+		es_mvcc_unpin(c->store, &c->pin);
+	es_checkpoint_files_free(c->files);
+	c->files = NULL;
+}
