@@ -50,6 +50,9 @@ static void ids_are_those_of_etcd(void **state)
 			 0);
 	assert_true(ids.member_id == UINT64_C(0x8e9e05c52164694d));
 	assert_true(ids.cluster_id == UINT64_C(0xcdf818194e3a8c32));
+	assert_int_equal(bootstrap("m1", "http://127.0.0.1:33791", "m1=http://127.0.0.1:33791", "etcd-cluster", &ids), 0);
+	assert_true(ids.member_id == UINT64_C(0x117679809491e551));
+	assert_true(ids.cluster_id == UINT64_C(0x7de7e652f3551cf8));
 }
 
 static void ids_differ_with_url_and_token_and_not_with_the_name(void **state)

@@ -1,0 +1,514 @@
+#include "server/server.h"
+
+#include <signal.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "api/api.h"
+#include "base/assert.h"
+#include "base/env.h"
+#include "disk/datadir.h"
+#include "disk/fs.h"
+#include "engine/engine.h"
+#include "rpc/rpc.h"
+#include "server/cluster.h"
+#include "server/health.h"
+#include "server/metrics.h"
+#include "server/process.h"
+#include "server/version.h"
+
+/*
+ * The wiring. Starting goes up the layers, stopping goes down them again, and each step of stopping begins in the callback
+ * that ends the one before:
+ *
+ *   listeners and calls -> api -> engine (the last fsync) -> signals -> the loop has nothing left and uv_run returns
+ *
+ * A start that fails half-way stops what it started in the same way, so every step copes with what is missing. Ports are
+ * bound before the data is opened: an address in use is told before anything is read or written.
+ */
+enum {
+	CONN_QUEUE_BYTES_MAX = 4 << 20,
+	MESSAGE_OVERHEAD_BYTES = 512 << 10, /* what etcd's transport allows above --max-request-bytes */
+	HTTP1_IDLE_MS = 30000,
+	GRACE_MS = 5000,                    /* and two election timeouts: what etcd gives a request */
+	ERROR_BYTES_MAX = 1024,
+};
+
+struct listener {
+	struct listener *next;
+	const struct es_url *url;
+	uint16_t port; /* bound */
+	const char *address;
+	unsigned faces;
+	bool metrics;
+};
+
+struct es_server {
+	const struct es_config *config;
+	const struct es_log *log;
+	const struct es_mem *mem;
+	struct es_arena arena; /* texts that live as long as the server */
+	uv_loop_t loop;
+	uv_signal_t terminate, interrupt;
+	struct es_cluster_ids ids;
+	struct es_datadir *datadir;
+	struct es_rpc_server *rpc;
+	struct es_metrics *metrics;
+	struct es_health *health;
+	struct es_engine *engine;
+	struct es_api *api;
+	struct listener *listeners;
+	int exit_status;
+	bool started;  /* everything is up but, perhaps, a leader */
+	bool has_leader;
+	bool serving;
+	bool stopping;
+	char errmsg[ERROR_BYTES_MAX];
+};
+
+#define FATAL(server, message, ...)                                                                            \
+	es_log((server)->log, ES_LOG_FATAL, message, ES_STR("error", (server)->errmsg) __VA_OPT__(, ) __VA_ARGS__)
+
+/* ---- stopping ------------------------------------------------------------------------------------------------ */
+
+static void stop_signals(struct es_server *s)
+{
+	uv_close((uv_handle_t *)&s->terminate, NULL);
+	uv_close((uv_handle_t *)&s->interrupt, NULL);
+}
+
+static void engine_closed(void *ctx)
+{
+	struct es_server *s = ctx;
+
+	s->engine = NULL;
+	stop_signals(s);
+}
+
+static void api_closed(void *ctx)
+{
+	struct es_server *s = ctx;
+
+	s->api = NULL;
+	if (s->engine != NULL)
+		es_engine_close(s->engine, engine_closed, s);
+	else
+		engine_closed(s);
+}
+
+static void rpc_stopped(void *ctx)
+{
+	struct es_server *s = ctx;
+
+	if (s->api != NULL)
+		es_api_close(s->api, api_closed, s);
+	else
+		api_closed(s);
+}
+
+static void stop(struct es_server *s, uint64_t grace_ms)
+{
+	if (s->stopping) {
+		if (grace_ms == 0 && s->rpc != NULL)
+			es_rpc_server_stop(s->rpc, 0, rpc_stopped, s);
+		return;
+	}
+	s->stopping = true;
+	(void)es_process_notify("STOPPING=1");
+	if (s->api != NULL)
+		es_api_set_serving(s->api, false);
+	if (s->rpc != NULL)
+		es_rpc_server_stop(s->rpc, grace_ms, rpc_stopped, s);
+	else
+		rpc_stopped(s);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct es_server *s = handle->data;
+	const char *name = number == SIGTERM ? "terminated" : "interrupt";
+
+	if (s->stopping) {
+		es_log(s->log, ES_LOG_WARN, "received a second signal; exiting at once", ES_STR("signal", name));
+		_exit(128 + number);
+	}
+	es_log(s->log, ES_LOG_INFO, "received signal; shutting down", ES_STR("signal", name));
+	stop(s, GRACE_MS + 2 * (uint64_t)s->config->election_ms);
+}
+
+/* ---- what the engine says ------------------------------------------------------------------------------------ */
+
+static void serve(struct es_server *s)
+{
+	es_health_set_ready(s->health);
+	es_api_set_serving(s->api, true);
+	if (s->serving)
+		return;
+	s->serving = true;
+	es_log(s->log, ES_LOG_INFO, "ready to serve client requests");
+	for (const struct listener *l = s->listeners; l != NULL; l = l->next) {
+		if (l->metrics)
+			continue;
+		es_log(s->log, ES_LOG_INFO, "serving client traffic insecurely; this is strongly discouraged!",
+		       ES_STR("traffic", l->faces == ES_RPC_FACE_GRPC ? "grpc" :
+					 l->faces == ES_RPC_FACE_HTTP ? "http" :
+									"grpc+http"),
+		       ES_STR("address", l->address));
+	}
+	if (es_process_notify("READY=1") < 0)
+		es_log(s->log, ES_LOG_WARN, "failed to notify init daemon of readiness");
+}
+
+static void engine_ready(void *ctx)
+{
+	struct es_server *s = ctx;
+
+	s->has_leader = true;
+	if (s->started && !s->stopping)
+		serve(s);
+}
+
+static void engine_failed(void *ctx, int status, const char *message)
+{
+	struct es_server *s = ctx;
+
+	es_log(s->log, ES_LOG_FATAL, "the member cannot go on", ES_STR("error", message),
+	       ES_STR("status", es_status_name(status)));
+	s->exit_status = 1;
+	stop(s, 0);
+}
+
+/* ---- starting ------------------------------------------------------------------------------------------------ */
+
+static int no_memory(struct es_server *s)
+{
+	(void)snprintf(s->errmsg, sizeof(s->errmsg), "%s", es_status_text(ES_ENOMEM));
+	return ES_ENOMEM;
+}
+
+static int start_signals(struct es_server *s)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	int rc;
+
+	s->terminate.data = s;
+	s->interrupt.data = s;
+	rc = sigaction(SIGPIPE, &ignore, NULL);
+	ES_ASSERT(rc == 0);
+	rc = uv_signal_init(&s->loop, &s->terminate);
+	if (rc == 0)
+		rc = uv_signal_init(&s->loop, &s->interrupt);
+	if (rc == 0)
+		rc = uv_signal_start(&s->terminate, on_signal, SIGTERM);
+	if (rc == 0)
+		rc = uv_signal_start(&s->interrupt, on_signal, SIGINT);
+	return rc == 0 ? 0 : ES_EIO;
+}
+
+/* The folder, locked, and whose it is. The ids of a new member are not written down yet. */
+static int open_datadir(struct es_server *s)
+{
+	const struct es_config *c = s->config;
+	struct es_datadir_member member;
+	int rc = es_datadir_open(s->mem, es_fs_posix(), c->data_dir, c->name, "engenho-store " ENGENHO_VERSION,
+				 &s->datadir, s->errmsg, sizeof(s->errmsg));
+
+	if (rc < 0)
+		return rc;
+	if (es_datadir_warning(s->datadir) != NULL)
+		es_log(s->log, ES_LOG_WARN, es_datadir_warning(s->datadir), ES_STR("data-dir", c->data_dir));
+	if (es_datadir_member(s->datadir, &member)) {
+		s->ids = (struct es_cluster_ids){.member_id = member.member_id, .cluster_id = member.cluster_id};
+		es_log(s->log, ES_LOG_INFO, "server has already been initialized", ES_STR("data-dir", c->data_dir));
+		return 0;
+	}
+	return es_cluster_bootstrap(c, &s->arena, &s->ids, s->errmsg, sizeof(s->errmsg));
+}
+
+static int write_member(struct es_server *s)
+{
+	struct es_datadir_member member;
+
+	if (es_datadir_member(s->datadir, &member) && es_slice_eq(member.name, es_slice_str(s->config->name)))
+		return 0;
+	member = (struct es_datadir_member){s->ids.cluster_id, s->ids.member_id, es_slice_str(s->config->name)};
+	return es_datadir_set_member(s->datadir, &member, s->errmsg, sizeof(s->errmsg));
+}
+
+static int open_rpc(struct es_server *s)
+{
+	const struct es_config *c = s->config;
+	const struct es_rpc_config rpc = {
+		.mem = s->mem,
+		.env = es_env_system(),
+		.log = s->log,
+		.loop = &s->loop,
+		.max_concurrent_streams = c->max_concurrent_streams,
+		.recv_message_bytes_max = (size_t)c->max_request_bytes + MESSAGE_OVERHEAD_BYTES,
+		.conn_queue_bytes_max = CONN_QUEUE_BYTES_MAX,
+		.keepalive_min_time_ms = c->keepalive_min_time_ms,
+		.keepalive_interval_ms = c->keepalive_interval_ms,
+		.keepalive_timeout_ms = c->keepalive_timeout_ms,
+		.http1_idle_ms = HTTP1_IDLE_MS,
+	};
+	const struct es_metrics_config metrics = {
+		.mem = s->mem,
+		.env = es_env_system(),
+		.log = s->log,
+		.extensive = c->extensive_metrics,
+		.slow_call_us = c->slow_call_us,
+		.version = ENGENHO_VERSION,
+	};
+
+	if (es_rpc_server_new(&rpc, &s->rpc) < 0 || es_metrics_new(&metrics, &s->metrics) < 0)
+		return no_memory(s);
+	es_rpc_set_hooks(s->rpc, es_metrics_hooks(s->metrics));
+	return 0;
+}
+
+/* "127.0.0.1:2379", "[::1]:2379" or the path of the socket. */
+static const char *address_text(struct es_server *s, const struct es_url *url, uint16_t port)
+{
+	bool v6 = strchr(url->host, ':') != NULL;
+	size_t size = strlen(url->host) + 16;
+	char *text;
+
+	if (url->path != NULL)
+		return url->path;
+	text = es_arena_alloc(&s->arena, size);
+	if (text != NULL)
+		(void)snprintf(text, size, "%s%s%s:%u", v6 ? "[" : "", url->host, v6 ? "]" : "", port);
+	return text;
+}
+
+static int listen_on(struct es_server *s, const struct es_url_list *urls, unsigned faces, bool metrics)
+{
+	for (size_t i = 0; i < urls->count; i++) {
+		const struct es_url *url = &urls->urls[i];
+		const struct es_rpc_listen listen = {
+			.host = url->path == NULL ? url->host : NULL,
+			.port = url->port,
+			.unix_path = url->path,
+			.faces = faces,
+			.http_paths = metrics ? es_health_metrics_paths : NULL,
+			.reuse_port = s->config->reuse_port,
+			.reuse_address = s->config->reuse_address,
+		};
+		struct listener *l = es_arena_calloc(&s->arena, 1, sizeof(*l));
+		int rc;
+
+		if (l == NULL)
+			return no_memory(s);
+		rc = es_rpc_server_listen(s->rpc, &listen, &l->port, s->errmsg, sizeof(s->errmsg));
+		if (rc < 0)
+			return rc;
+		*l = (struct listener){s->listeners, url, l->port, address_text(s, url, l->port), faces, metrics};
+		if (l->address == NULL)
+			return no_memory(s);
+		s->listeners = l;
+		if (metrics)
+			es_log(s->log, ES_LOG_INFO, "serving metrics", ES_STR("address", l->address));
+	}
+	return 0;
+}
+
+static int listen_all(struct es_server *s)
+{
+	const struct es_config *c = s->config;
+	bool split = c->listen_client_http.count > 0;
+	int rc = listen_on(s, &c->listen_client, ES_RPC_FACE_GRPC | (split ? 0 : ES_RPC_FACE_HTTP), false);
+
+	if (rc == 0)
+		rc = listen_on(s, &c->listen_client_http, ES_RPC_FACE_HTTP, false);
+	if (rc == 0)
+		rc = listen_on(s, &c->listen_metrics, ES_RPC_FACE_HTTP, true);
+	return rc;
+}
+
+/* The port that took the place of port 0 in a URL to advertise: that of the listener with port 0, if any. */
+static uint16_t bound_port(const struct es_server *s)
+{
+	uint16_t port = 0;
+
+	for (const struct listener *l = s->listeners; l != NULL; l = l->next)
+		if (!l->metrics && (l->faces & ES_RPC_FACE_GRPC) != 0 && l->url->path == NULL && l->url->port == 0)
+			port = l->port;
+	return port;
+}
+
+/* The client URLs to advertise, NULL behind the last. NULL: no memory. */
+static const char *const *client_urls(struct es_server *s)
+{
+	const struct es_url_list *list = &s->config->advertise_client;
+	const char **texts = es_arena_calloc(&s->arena, list->count + 1, sizeof(*texts));
+
+	for (size_t i = 0; texts != NULL && i < list->count; i++) {
+		const struct es_url *url = &list->urls[i];
+		struct es_url bound;
+
+		texts[i] = url->text;
+		if (url->path != NULL || url->port != 0)
+			continue;
+		if (es_url_rewrite(&s->arena, url, url->host, bound_port(s), &bound) < 0)
+			return NULL;
+		texts[i] = bound.text;
+	}
+	return texts;
+}
+
+static enum es_compaction_mode compaction_mode(enum es_retention_mode mode)
+{
+	switch (mode) {
+	case ES_RETENTION_PERIODIC: return ES_COMPACTION_PERIODIC;
+	case ES_RETENTION_REVISION: return ES_COMPACTION_REVISION;
+	case ES_RETENTION_OFF: return ES_COMPACTION_OFF;
+	}
+	return ES_COMPACTION_OFF;
+}
+
+static int open_engine(struct es_server *s)
+{
+	const struct es_config *c = s->config;
+	const struct es_engine_config engine = {
+		.mem = s->mem,
+		.env = es_env_system(),
+		.log = s->log,
+		.loop = &s->loop,
+		.fs = es_fs_posix(),
+		.data_dir = c->data_dir,
+		.cluster_id = s->ids.cluster_id,
+		.member_id = s->ids.member_id,
+		.name = c->name,
+		.peer_urls = es_urls_texts(&s->arena, &c->advertise_peer),
+		.client_urls = client_urls(s),
+		.heartbeat_ms = c->heartbeat_ms,
+		.election_ms = c->election_ms,
+		.checkpoint_entries = c->checkpoint_entries,
+		.quota_bytes = c->quota_bytes < 0 ? UINT64_MAX : (uint64_t)c->quota_bytes,
+		.max_txn_ops = c->max_txn_ops,
+		.max_request_bytes = c->max_request_bytes,
+		.compaction_mode = compaction_mode(c->retention_mode),
+		.compaction_retention = c->retention,
+		.compaction_batch = c->compaction_batch,
+		.unsafe_no_fsync = c->unsafe_no_fsync,
+		.failed = engine_failed,
+		.ready = engine_ready,
+		.ctx = s,
+	};
+
+	if (engine.peer_urls == NULL || engine.client_urls == NULL)
+		return no_memory(s);
+	return es_engine_open(&engine, &s->engine, s->errmsg, sizeof(s->errmsg));
+}
+
+static int open_api(struct es_server *s)
+{
+	const struct es_api_config api = {
+		.mem = s->mem,
+		.env = es_env_system(),
+		.log = s->log,
+		.loop = &s->loop,
+		.max_request_bytes = s->config->max_request_bytes,
+		.max_txn_ops = s->config->max_txn_ops,
+		.watch_progress_interval_ms = s->config->progress_notify_ms,
+		.version = ES_ETCD_VERSION,
+	};
+	const struct es_health_config health = {
+		.mem = s->mem,
+		.log = s->log,
+		.engine = s->engine,
+		.server = s->rpc,
+		.metrics = s->metrics,
+		.version = ENGENHO_VERSION,
+	};
+
+	if (es_health_new(&health, &s->health) < 0 || es_api_register(s->rpc, s->engine, &api, &s->api) < 0)
+		return no_memory(s);
+	return 0;
+}
+
+static void log_start(const struct es_server *s, uint64_t fds)
+{
+	const struct es_config *c = s->config;
+	char cluster[24], member[24];
+
+	(void)snprintf(cluster, sizeof(cluster), "%llx", (unsigned long long)s->ids.cluster_id);
+	(void)snprintf(member, sizeof(member), "%llx", (unsigned long long)s->ids.member_id);
+	es_log(s->log, ES_LOG_INFO, "starting engenho-store", ES_STR("version", ENGENHO_VERSION),
+	       ES_STR("etcd-version", ES_ETCD_VERSION), ES_STR("name", c->name), ES_STR("data-dir", c->data_dir),
+	       ES_STR("local-member-id", member), ES_STR("cluster-id", cluster), ES_UINT("heartbeat-ms", c->heartbeat_ms),
+	       ES_UINT("election-ms", c->election_ms), ES_UINT("snapshot-count", c->checkpoint_entries),
+	       ES_INT("quota-backend-bytes", c->quota_bytes), ES_UINT("max-request-bytes", c->max_request_bytes),
+	       ES_STR("initial-cluster", c->initial_cluster), ES_STR("initial-cluster-token", c->initial_cluster_token),
+	       ES_UINT("fd-limit", fds));
+	if (c->advertise_host != NULL)
+		es_log(s->log, ES_LOG_INFO, "detected default host for advertise", ES_STR("host", c->advertise_host));
+	if (c->unsafe_no_fsync)
+		es_log(s->log, ES_LOG_WARN, "fsync is off: a crash of the machine loses data");
+}
+
+static int start(struct es_server *s)
+{
+	uint64_t fds = es_process_raise_fd_limit();
+	int rc = open_datadir(s);
+
+	if (rc == 0)
+		rc = open_rpc(s);
+	if (rc == 0)
+		rc = listen_all(s);
+	if (rc == 0)
+		rc = write_member(s);
+	if (rc < 0)
+		return rc;
+	log_start(s, fds);
+	rc = open_engine(s);
+	if (rc == 0)
+		rc = open_api(s);
+	if (rc < 0)
+		return rc;
+	s->started = true;
+	if (s->has_leader)
+		serve(s);
+	return 0;
+}
+
+/* What has no life of its own on the loop. */
+static void release(struct es_server *s)
+{
+	if (s->rpc != NULL)
+		es_rpc_server_free(s->rpc);
+	es_health_free(s->health);
+	es_metrics_free(s->metrics);
+	es_datadir_close(s->datadir);
+	es_arena_close(&s->arena);
+}
+
+int es_server_run(const struct es_config *config, const struct es_log *log)
+{
+	struct es_server server = {.config = config, .log = log, .mem = es_mem_default()};
+	struct es_server *s = &server;
+	int rc = uv_loop_init(&s->loop);
+
+	if (rc < 0) {
+		(void)snprintf(s->errmsg, sizeof(s->errmsg), "%s", uv_strerror(rc));
+		FATAL(s, "cannot start");
+		return 1;
+	}
+	es_arena_init(&s->arena, s->mem, 4096);
+	rc = start_signals(s);
+	ES_ASSERT(rc == 0); /* nothing but the loop's own pipe is needed */
+	rc = start(s);
+	if (rc < 0) {
+		FATAL(s, "cannot start", ES_STR("status", es_status_name(rc)));
+		s->exit_status = 1;
+		stop(s, 0);
+	}
+	(void)uv_run(&s->loop, UV_RUN_DEFAULT);
+	ES_ASSERT(s->stopping && s->engine == NULL);
+	release(s);
+	rc = uv_loop_close(&s->loop);
+	ES_ASSERT(rc == 0);
+	if (s->exit_status == 0)
+		es_log(log, ES_LOG_INFO, "stopped", ES_STR("name", config->name), ES_STR("data-dir", config->data_dir));
+	return s->exit_status;
+}
