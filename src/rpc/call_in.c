@@ -163,6 +163,17 @@ static bool refuse_bad_headers(struct es_rpc_call *call, const struct known *kno
 	return false;
 }
 
+/* A plain HTTP request. A known method with a content type that is not gRPC's is a mistake of the client that grpc-go's
+ * answer explains best. */
+static bool is_plain(const struct es_rpc_call *call, const struct known *known)
+{
+	unsigned faces = call->h2->conn->face->faces;
+
+	if ((faces & ES_RPC_FACE_GRPC) == 0)
+		return true;
+	return (faces & ES_RPC_FACE_HTTP) != 0 && call->entry == NULL && !is_grpc(known->content_type);
+}
+
 static void set_deadline(struct es_rpc_call *call, uint64_t timeout_ns)
 {
 	uint64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
@@ -203,9 +214,14 @@ void es_call_headers_done(struct es_rpc_call *call)
 
 	es_h2_hold(call, call->held_bytes + call->field_bytes);
 	read_known(call, &known);
+	call->entry = es_rpc_find_method(call->server, known.path);
+	if (is_plain(call, &known)) {
+		call->entry = NULL;
+		es_h2_http_begin(call, known.method, known.path);
+		return;
+	}
 	if (refuse_bad_headers(call, &known, &timeout_ns))
 		return;
-	call->entry = es_rpc_find_method(call->server, known.path);
 	if (call->entry == NULL) {
 		refuse_unknown(call, known.path);
 		return;
@@ -287,7 +303,7 @@ static void refuse_message(struct es_rpc_call *call, int status)
 	es_call_abort(call, code, text);
 }
 
-static void account(struct es_rpc_call *call, size_t gathered_before)
+void es_call_account(struct es_rpc_call *call, size_t gathered_before)
 {
 	struct es_h2 *h2 = call->h2;
 	size_t gathered = call->frame.message.cap;
@@ -306,6 +322,10 @@ void es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len)
 	size_t gathered = call->frame.message.cap;
 	int rc = 0;
 
+	if (call->http != NULL) {
+		es_h2_http_data(call, data, len);
+		return;
+	}
 	while (call->state == ES_CALL_OPEN && !call->complete) {
 		rc = es_grpc_frame_next(&call->frame, &bytes, &message);
 		if (rc <= 0)
@@ -315,7 +335,7 @@ void es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len)
 		else
 			complete_request(call, message);
 	}
-	account(call, gathered);
+	es_call_account(call, gathered);
 	if (rc < 0)
 		refuse_message(call, rc);
 }
@@ -327,6 +347,10 @@ void es_call_half_closed(struct es_rpc_call *call)
 	call->half_closed = true;
 	if (call->state != ES_CALL_OPEN || call->complete)
 		return;
+	if (call->http != NULL) {
+		es_h2_http_ready(call);
+		return;
+	}
 	method = call->entry->method;
 	if (es_grpc_frame_is_partial(&call->frame))
 		es_call_abort(call, ES_GRPC_INTERNAL, "unexpected EOF");

@@ -182,7 +182,7 @@ int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t 
 
 /* ---- fields -------------------------------------------------------------------------------------------------- */
 
-static nghttp2_nv field(const char *name, struct es_slice value)
+nghttp2_nv es_h2_nv(const char *name, struct es_slice value)
 {
 	return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value.data, strlen(name), value.len,
 			    NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
@@ -194,10 +194,10 @@ static const char *const code_texts[] = {"0", "1",  "2",  "3",  "4",  "5",  "6",
 /* grpc-status and grpc-message at `fields`; how many. */
 static size_t status_fields(const struct es_rpc_call *call, nghttp2_nv fields[2])
 {
-	fields[0] = field("grpc-status", es_slice_str(code_texts[call->code]));
+	fields[0] = es_h2_nv("grpc-status", es_slice_str(code_texts[call->code]));
 	if (call->message.len == 0)
 		return 1;
-	fields[1] = field("grpc-message", call->message);
+	fields[1] = es_h2_nv("grpc-message", call->message);
 	return 2;
 }
 
@@ -231,7 +231,7 @@ static int submit_trailers(struct es_rpc_call *call)
 
 static int submit_only_trailers(struct es_rpc_call *call, const char *http_status)
 {
-	nghttp2_nv fields[4] = {field(":status", es_slice_str(http_status)), response_fields[1]};
+	nghttp2_nv fields[4] = {es_h2_nv(":status", es_slice_str(http_status)), response_fields[1]};
 	size_t count = 2 + status_fields(call, fields + 2);
 
 	return nghttp2_submit_response(call->h2->session, call->stream_id, fields, count, NULL);
@@ -253,9 +253,12 @@ static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *b
 	if (have > len)
 		return (ssize_t)len;
 	if (call->answered) {
-		*flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-		if (submit_trailers(call) != 0)
-			return NGHTTP2_ERR_CALLBACK_FAILURE;
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (call->http == NULL) {
+			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+			if (submit_trailers(call) != 0)
+				return NGHTTP2_ERR_CALLBACK_FAILURE;
+		}
 	} else if (have == 0) {
 		call->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
@@ -270,14 +273,19 @@ static void check(struct es_rpc_call *call, int rc)
 	es_rpc_conn_wake(call->h2->conn);
 }
 
-void es_call_out_start(struct es_rpc_call *call)
+void es_call_submit(struct es_rpc_call *call, const nghttp2_nv *fields, size_t count)
 {
 	nghttp2_data_provider source = {{.ptr = call}, read_data};
+	bool more = call->queued_bytes > 0 || call->body != NULL;
 
+	call->submitted = true;
+	check(call, nghttp2_submit_response(call->h2->session, call->stream_id, fields, count, more ? &source : NULL));
+}
+
+void es_call_out_start(struct es_rpc_call *call)
+{
 	if (!call->submitted) {
-		call->submitted = true;
-		check(call, nghttp2_submit_response(call->h2->session, call->stream_id, response_fields,
-						    ES_ARRAY_LEN(response_fields), &source));
+		es_call_submit(call, response_fields, ES_ARRAY_LEN(response_fields));
 	} else if (call->deferred) {
 		call->deferred = false;
 		check(call, nghttp2_session_resume_data(call->h2->session, call->stream_id));

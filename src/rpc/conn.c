@@ -81,6 +81,19 @@ static void balance(struct es_rpc_conn *conn)
 	es_net_conn_flush(conn->net);
 }
 
+void es_rpc_conn_block(struct es_rpc_conn *conn, bool blocked)
+{
+	if (conn->blocked == blocked)
+		return;
+	conn->blocked = blocked;
+	if (conn->net == NULL || conn->paused)
+		return;
+	if (blocked)
+		es_net_conn_pause(conn->net);
+	else
+		es_net_conn_resume(conn->net);
+}
+
 static bool speak(struct es_rpc_conn *conn, const struct es_rpc_protocol *protocol)
 {
 	if (protocol->open(conn, &conn->state) < 0) {
@@ -143,7 +156,8 @@ size_t es_rpc_conn_produce(struct es_rpc_conn *conn, uint8_t *out, size_t cap)
 {
 	if (conn->paused) {
 		conn->paused = false;
-		es_net_conn_resume(conn->net);
+		if (!conn->blocked)
+			es_net_conn_resume(conn->net);
 	}
 	if (conn->protocol == NULL || conn->life == ES_CONN_BROKEN)
 		return 0;

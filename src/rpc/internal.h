@@ -23,10 +23,12 @@
  *   call_out.c answers: the queue of unsent bytes, header and trailer fields
  *   http.c     plain HTTP requests, whatever carries them
  *   http1.c    HTTP/1.1
+ *   h2_http.c  plain requests on streams of HTTP/2
  *   wheel.c    deadlines
  */
 struct es_rpc_conn;
 struct es_h2;
+struct es_h2_http;
 
 /* ---- server.c ------------------------------------------------------------------------------------------------ */
 
@@ -128,7 +130,8 @@ struct es_rpc_conn {
 	const struct es_rpc_protocol *protocol; /* NULL: not known yet */
 	void *state;
 	enum es_rpc_conn_state life;
-	bool paused;
+	bool paused;  /* too much is queued */
+	bool blocked; /* the protocol asked for it */
 	uint8_t preface_len; /* bytes of HTTP/2's preface that were seen */
 	uint64_t opened_ms;
 	uint64_t received_ms; /* the last bytes */
@@ -148,6 +151,8 @@ void es_rpc_conn_abandon(struct es_rpc_conn *conn);
 void es_rpc_conn_wake(struct es_rpc_conn *conn);
 void es_rpc_conn_finish(struct es_rpc_conn *conn);
 void es_rpc_conn_break(struct es_rpc_conn *conn);
+/* Do not read, or read again. */
+void es_rpc_conn_block(struct es_rpc_conn *conn, bool blocked);
 
 extern const struct es_net_protocol es_rpc_net_protocol;
 
@@ -200,6 +205,47 @@ void es_h2_terminate(struct es_h2 *h2, uint32_t error_code, const char *reason);
 void es_h2_hold(struct es_rpc_call *call, size_t bytes);
 bool es_h2_is_overfull(const struct es_h2 *h2);
 
+/* ---- http.c -------------------------------------------------------------------------------------------------- */
+
+struct es_http_answer {
+	int status;
+	const char *content_type;
+	const char *allow; /* of a 405; or NULL */
+	struct es_slice body;
+	bool head; /* its length is told, it is not sent */
+};
+
+/* What carries a request: HTTP/1.1 or a stream of HTTP/2. It embeds this. */
+struct es_http_carrier {
+	/* Once. The request may be gone after it. */
+	void (*answer)(struct es_http_request *request, const struct es_http_answer *answer);
+	bool (*header)(const struct es_http_request *request, struct es_slice name, struct es_slice *ret_value);
+};
+
+struct es_http_request {
+	const struct es_http_carrier *carrier;
+	struct es_rpc_server *server;
+	const struct es_rpc_face *face;
+	struct es_arena *arena;
+	struct es_slice method, path, query, body;
+	bool answered;
+};
+
+/* The request is whole: find its handler. All fields but path and query are set, `target` is what the client asked for. */
+void es_http_dispatch(struct es_http_request *request, struct es_slice target);
+/* An answer that is the status and its name. */
+void es_http_refuse(struct es_http_request *request, int status, const char *allow);
+const char *es_http_reason(int status);
+/* As the Date field wants it. */
+#define ES_HTTP_DATE_BYTES 30
+void es_http_date(const struct es_rpc_server *server, char ret_date[ES_HTTP_DATE_BYTES]);
+
+/* ---- h2_http.c: plain requests on streams of HTTP/2 ------------------------------------------------------ */
+
+void es_h2_http_begin(struct es_rpc_call *call, struct es_slice method, struct es_slice target);
+void es_h2_http_data(struct es_rpc_call *call, const uint8_t *data, size_t len);
+void es_h2_http_ready(struct es_rpc_call *call);
+
 /* ---- calls --------------------------------------------------------------------------------------------------- */
 
 struct es_h2_field {
@@ -232,7 +278,7 @@ struct es_rpc_call {
 	struct es_rpc_call *next_free;
 	struct es_wheel_item deadline;
 	const struct es_rpc_entry *entry;
-	struct es_http_request *http; /* a plain request and no call */
+	struct es_h2_http *http; /* a plain request and no call */
 	void *data;
 	uint32_t refs; /* the stream's, and those of es_rpc_call_hold */
 	int32_t stream_id;
@@ -300,6 +346,12 @@ void es_call_answer(struct es_rpc_call *call, enum es_grpc_code code, const char
 /* A refusal before any handler: HTTP status beside the gRPC one. */
 void es_call_refuse(struct es_rpc_call *call, const char *http_status, enum es_grpc_code code, const char *message);
 void es_call_reset(struct es_rpc_call *call, uint32_t error_code);
+/* Submit fields and then what is queued, if anything. */
+void es_call_submit(struct es_rpc_call *call, const nghttp2_nv *fields, size_t count);
+/* A field whose bytes live as long as the call. */
+nghttp2_nv es_h2_nv(const char *name, struct es_slice value);
+/* Held memory follows what was gathered. */
+void es_call_account(struct es_rpc_call *call, size_t gathered_before);
 int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t *frame_head, size_t len);
 
 #endif

@@ -141,8 +141,8 @@ struct es_http_request;
 struct es_http_handler {
 	const char *path;  /* "/health"; with `prefix` also everything below it ("/livez" + "/livez/ping") */
 	bool prefix;
-	/* Must answer, at once or later, exactly once. GET and HEAD only unless `post` (others are 405). */
-	bool post;
+	bool post;         /* POST only; without it GET and HEAD only. Others are answered with 405 */
+	/* Must answer, at once or later, exactly once. */
 	void (*handle)(void *ctx, struct es_http_request *request);
 };
 

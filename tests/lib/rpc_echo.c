@@ -136,6 +136,68 @@ static const struct es_rpc_method methods[] = {
 	 .half_closed = bidi_half_closed},
 };
 
+/* ---- plain HTTP ---------------------------------------------------------------------------------------------- */
+
+/* What the request was, as text. */
+static void show(void *ctx, struct es_http_request *request)
+{
+	struct es_slice value = es_http_path(request);
+	char text[1000];
+	int len = snprintf(text, sizeof(text), "path=%.*s", (int)value.len, (const char *)value.data);
+
+	(void)ctx;
+	for (size_t n = 0; n < 3 && es_http_query(request, "q", n, &value); n++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len, " q%zu=%.*s", n, (int)value.len,
+				(const char *)value.data);
+	if (es_http_header(request, "x-test", &value))
+		len += snprintf(text + len, sizeof(text) - (size_t)len, " x-test=%.*s", (int)value.len,
+				(const char *)value.data);
+	es_http_respond(request, 200, "text/plain", es_slice(text, (size_t)len));
+}
+
+static void post(void *ctx, struct es_http_request *request)
+{
+	(void)ctx;
+	es_http_respond(request, 200, "application/octet-stream", es_http_body(request));
+}
+
+static void big(void *ctx, struct es_http_request *request)
+{
+	static char text[300000];
+
+	(void)ctx;
+	memset(text, 'x', sizeof(text));
+	es_http_respond(request, 200, NULL, es_slice(text, sizeof(text)));
+}
+
+static void on_freed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void on_later(uv_timer_t *timer)
+{
+	es_http_respond(timer->data, 200, NULL, ES_SLICE("later\n"));
+	uv_close((uv_handle_t *)timer, on_freed);
+}
+
+static void later(void *ctx, struct es_http_request *request)
+{
+	uv_timer_t *timer = malloc(sizeof(*timer));
+
+	(void)ctx;
+	uv_timer_init(&loop, timer);
+	timer->data = request;
+	uv_timer_start(timer, on_later, 300, 0);
+}
+
+static const struct es_http_handler handlers[] = {
+	{.path = "/show", .prefix = true, .handle = show},
+	{.path = "/post", .post = true, .handle = post},
+	{.path = "/big", .handle = big},
+	{.path = "/later", .handle = later},
+};
+
 /* ---- life ---------------------------------------------------------------------------------------------------- */
 
 static void on_stopped(void *ctx)
@@ -239,7 +301,8 @@ int main(int argc, char **argv)
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 	uv_loop_init(&loop);
 	if (es_rpc_server_new(&config, &server) < 0 ||
-	    es_rpc_register(server, methods, ES_ARRAY_LEN(methods), NULL) < 0) {
+	    es_rpc_register(server, methods, ES_ARRAY_LEN(methods), NULL) < 0 ||
+	    es_http_register(server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0) {
 		fprintf(stderr, "no memory\n");
 		return 1;
 	}
