@@ -1,9 +1,11 @@
 /*
- * A load generator for stores that speak etcd's gRPC API over plain HTTP/2: one thread, N connections, M requests in flight, each
- * answered one replaced at once (a closed loop). One operation per run; the result is one line of JSON.
+ * A load generator for stores that speak etcd's gRPC API over plain HTTP/2: one thread, N
+ * connections, M requests in flight, each answered one replaced at once (a closed loop). One
+ * operation per run; the result is one line of JSON.
  *
- * It depends on no part of the store, so that it measures any of them alike. Requests are a few protobuf fields written by
- * hand; of an answer only what the next request needs is read. A request that fails is counted, never repeated.
+ * It depends on no part of the store, so that it measures any of them alike. Requests are a few
+ * protobuf fields written by hand; of an answer only what the next request needs is read. A request
+ * that fails is counted, never repeated.
  *
  *   I1  A slot has exactly one request in flight, or is idle because all requests were handed out.
  *   I2  What a slot sends stays unchanged until its stream is closed.
@@ -42,8 +44,17 @@ static struct {
 	int64_t limit;
 	bool serializable, random, keys_only;
 } opt = {
-	.host = "127.0.0.1", .port = 2379, .connections = 1, .in_flight = 1, .requests = 10000, .keys = 10000, .seconds_max = 600,
-	.prefix = "/registry/bench/", .key_bytes = 33, .value_bytes = 256, .limit = 500,
+	.host = "127.0.0.1",
+	.port = 2379,
+	.connections = 1,
+	.in_flight = 1,
+	.requests = 10000,
+	.keys = 10000,
+	.seconds_max = 600,
+	.prefix = "/registry/bench/",
+	.key_bytes = 33,
+	.value_bytes = 256,
+	.limit = 500,
 };
 
 #define REQUEST_BYTES_MAX (64 << 10)
@@ -55,13 +66,13 @@ struct slot {
 	int32_t stream;
 	bool is_watch;
 	uint64_t begin_ns;
-	uint64_t key;          /* its number */
-	uint64_t next_key;     /* txn: the slot's own keys are first, first + in_flight, ... */
-	uint8_t *request;      /* with the 5 bytes of the gRPC frame */
+	uint64_t key;      /* its number */
+	uint64_t next_key; /* txn: the slot's own keys are first, first + in_flight, ... */
+	uint8_t *request;  /* with the 5 bytes of the gRPC frame */
 	size_t request_len, request_sent;
 	uint8_t *answer;
 	size_t answer_len, answer_cap;
-	bool ok;               /* trailers said grpc-status 0 */
+	bool ok; /* trailers said grpc-status 0 */
 	/* Paging. */
 	uint8_t last_key[KEY_BYTES_MAX];
 	size_t last_key_len;
@@ -147,7 +158,7 @@ static void record(uint64_t ns)
 	latencies[latency_count++] = (uint32_t)(ns / 1000);
 }
 
-/* ---- protobuf ------------------------------------------------------------------------------------------------ */
+/* ---- protobuf -------------------------------------------------------------------------------- */
 
 struct out {
 	uint8_t *p;
@@ -178,8 +189,10 @@ static void put_bytes(struct out *o, unsigned field, const void *data, size_t le
 	o->p += len;
 }
 
-/* The next field; false at the end or when the message is broken. Bytes are returned by reference. */
-static bool next_field(const uint8_t **p, const uint8_t *end, unsigned *field, uint64_t *number, const uint8_t **data)
+/* The next field; false at the end or when the message is broken. Bytes are returned by reference.
+ */
+static bool next_field(const uint8_t **p, const uint8_t *end, unsigned *field, uint64_t *number,
+		       const uint8_t **data)
 {
 	uint64_t parts[2] = {0, 0};
 
@@ -206,7 +219,8 @@ static bool next_field(const uint8_t **p, const uint8_t *end, unsigned *field, u
 }
 
 /* The first occurrence of a field: true when it is there. */
-static bool find_field(const uint8_t *p, size_t len, unsigned wanted, uint64_t *number, const uint8_t **data)
+static bool find_field(const uint8_t *p, size_t len, unsigned wanted, uint64_t *number,
+		       const uint8_t **data)
 {
 	const uint8_t *end = p + len;
 	unsigned field;
@@ -218,7 +232,7 @@ static bool find_field(const uint8_t *p, size_t len, unsigned wanted, uint64_t *
 	return false;
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static size_t write_key(uint8_t *out, uint64_t number)
 {
@@ -250,7 +264,8 @@ static void write_put(struct out *o, const uint8_t *key, size_t key_len)
 	put_bytes(o, 2, value, opt.value_bytes);
 }
 
-/* What kube-apiserver sends for a create or update: if the key is as I know it, put it, else tell me what it is. */
+/* What kube-apiserver sends for a create or update: if the key is as I know it, put it, else tell
+ * me what it is. */
 static void write_txn(struct out *o, const uint8_t *key, size_t key_len, int64_t revision)
 {
 	static uint8_t inner[REQUEST_BYTES_MAX / 2], outer[REQUEST_BYTES_MAX / 2];
@@ -338,7 +353,7 @@ static void write_request(struct slot *s)
 	s->request_sent = 0;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static int64_t header_revision(const uint8_t *message, size_t len)
 {
@@ -351,7 +366,8 @@ static int64_t header_revision(const uint8_t *message, size_t len)
 	return (int64_t)revision;
 }
 
-/* Learns what the next request of this slot needs. Returns true when the answer asks for another one at once (a page). */
+/* Learns what the next request of this slot needs. Returns true when the answer asks for another
+ * one at once (a page). */
 static bool take_answer(struct slot *s, const uint8_t *message, size_t len)
 {
 	const uint8_t *p = message, *end = message + len, *data, *last = NULL;
@@ -380,7 +396,8 @@ static bool take_answer(struct slot *s, const uint8_t *message, size_t len)
 	}
 	if (s->revision == 0)
 		s->revision = header_revision(message, len);
-	if (!more || last == NULL || !find_field(last, last_len, 1, &number, &data) || number + 1 > KEY_BYTES_MAX)
+	if (!more || last == NULL || !find_field(last, last_len, 1, &number, &data) ||
+	    number + 1 > KEY_BYTES_MAX)
 		return false;
 	memcpy(s->last_key, data, number);
 	s->last_key[number] = 0; /* the smallest key behind it */
@@ -400,7 +417,8 @@ static void take_watch_message(const uint8_t *message, size_t len)
 		if (field != 11 || data == NULL)
 			continue;
 		events_seen++;
-		if (find_field(data, number, 2, &kv_len, &kv) && find_field(kv, kv_len, 5, &v_len, &v) && v_len >= 8) {
+		if (find_field(data, number, 2, &kv_len, &kv) &&
+		    find_field(kv, kv_len, 5, &v_len, &v) && v_len >= 8) {
 			memcpy(&sent, v, 8);
 			last_ns = now_ns();
 			record(last_ns - sent);
@@ -426,10 +444,10 @@ static void take_watch_bytes(struct slot *s)
 	s->answer_len -= at;
 }
 
-/* ---- HTTP/2 -------------------------------------------------------------------------------------------------- */
+/* ---- HTTP/2 ---------------------------------------------------------------------------------- */
 
-static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *buf, size_t len, uint32_t *flags,
-			    nghttp2_data_source *source, void *arg)
+static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *buf, size_t len,
+			    uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
 	struct slot *s = source->ptr;
 	size_t left = s->request_len - s->request_sent;
@@ -446,18 +464,25 @@ static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *b
 	return (ssize_t)len;
 }
 
-#define HEADER(name, value)                                                                                            \
-	{ (uint8_t *)(name), (uint8_t *)(value), strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE }
+#define HEADER(name, value)                                                         \
+	{                                                                           \
+		(uint8_t *)(name), (uint8_t *)(value), strlen(name), strlen(value), \
+			NGHTTP2_NV_FLAG_NONE                                        \
+	}
 
 static void submit(struct slot *s)
 {
-	const char *path = s->is_watch           ? "/etcdserverpb.Watch/Watch"
-			   : opt.op == OP_TXN                     ? "/etcdserverpb.KV/Txn"
+	const char *path = s->is_watch                              ? "/etcdserverpb.Watch/Watch"
+			   : opt.op == OP_TXN                       ? "/etcdserverpb.KV/Txn"
 			   : opt.op == OP_PUT || opt.op == OP_WATCH ? "/etcdserverpb.KV/Put"
 								    : "/etcdserverpb.KV/Range";
 	nghttp2_nv headers[] = {
-		HEADER(":method", "POST"), HEADER(":scheme", "http"), HEADER(":path", path), HEADER(":authority", opt.host),
-		HEADER("content-type", "application/grpc"), HEADER("te", "trailers"),
+		HEADER(":method", "POST"),
+		HEADER(":scheme", "http"),
+		HEADER(":path", path),
+		HEADER(":authority", opt.host),
+		HEADER("content-type", "application/grpc"),
+		HEADER("te", "trailers"),
 	};
 	nghttp2_data_provider body = {.source.ptr = s, .read_callback = read_request};
 
@@ -465,7 +490,8 @@ static void submit(struct slot *s)
 	s->answer_len = 0;
 	s->ok = false;
 	s->begin_ns = now_ns();
-	s->stream = nghttp2_submit_request(s->conn->session, NULL, headers, sizeof(headers) / sizeof(headers[0]), &body, s);
+	s->stream = nghttp2_submit_request(s->conn->session, NULL, headers,
+					   sizeof(headers) / sizeof(headers[0]), &body, s);
 	if (s->stream < 0)
 		die("submit: %s", nghttp2_strerror(s->stream));
 }
@@ -475,8 +501,8 @@ static bool may_issue(void)
 	return issued < opt.requests && (double)(now_ns() - begin_ns) < opt.seconds_max * 1e9;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
-		     const uint8_t *text, size_t len, uint8_t flags, void *arg)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_len, const uint8_t *text, size_t len, uint8_t flags, void *arg)
 {
 	struct slot *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 
@@ -486,7 +512,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data, size_t len, void *arg)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data,
+		   size_t len, void *arg)
 {
 	struct slot *s = nghttp2_session_get_stream_user_data(session, stream);
 
@@ -538,8 +565,8 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t error, vo
 static void conn_open(struct conn *c)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port)};
-	nghttp2_settings_entry settings[] = {
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 16 << 20}, {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
+	nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 16 << 20},
+					     {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
 	nghttp2_session_callbacks *callbacks;
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 	int one = 1;
@@ -572,7 +599,8 @@ static void conn_flush(struct conn *c)
 	bool blocked = false;
 
 	while (!blocked) {
-		while (c->out_len < 256 << 10 && (len = nghttp2_session_mem_send(c->session, &data)) > 0) {
+		while (c->out_len < 256 << 10 &&
+		       (len = nghttp2_session_mem_send(c->session, &data)) > 0) {
 			if (c->out_len + (size_t)len > c->out_cap) {
 				c->out_cap = 2 * (c->out_len + (size_t)len);
 				c->out = grow(c->out, c->out_cap);
@@ -592,7 +620,8 @@ static void conn_flush(struct conn *c)
 		}
 	}
 	if (blocked != c->want_write) {
-		struct epoll_event event = {.events = blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = c};
+		struct epoll_event event = {.events = blocked ? EPOLLIN | EPOLLOUT : EPOLLIN,
+					    .data.ptr = c};
 
 		epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
 		c->want_write = blocked;
@@ -621,12 +650,13 @@ static void turn(void)
 		if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
 			conn_read(c);
 	}
-	/* An answer on one connection never makes a request on another, so only those need a flush. */
+	/* An answer on one connection never makes a request on another, so only those need a flush.
+	 */
 	for (int i = 0; i < count; i++)
 		conn_flush(events[i].data.ptr);
 }
 
-/* ---- a run --------------------------------------------------------------------------------------------------- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 static struct slot *make_slots(size_t count, bool is_watch, size_t first_conn)
 {
@@ -636,7 +666,8 @@ static struct slot *make_slots(size_t count, bool is_watch, size_t first_conn)
 		made[i].conn = &conns[first_conn + i % (opt.connections - first_conn)];
 		made[i].is_watch = is_watch;
 		made[i].next_key = i;
-		made[i].request = zeroed(1, is_watch ? 4 * KEY_BYTES_MAX : 2 * opt.value_bytes + 8 * KEY_BYTES_MAX);
+		made[i].request = zeroed(1, is_watch ? 4 * KEY_BYTES_MAX
+						     : 2 * opt.value_bytes + 8 * KEY_BYTES_MAX);
 	}
 	return made;
 }
@@ -720,18 +751,23 @@ static void print_result(void)
 	qsort(latencies, latency_count, sizeof(*latencies), compare_latency);
 	for (size_t i = 0; i < latency_count; i++)
 		sum += latencies[i];
-	printf("{\"op\":\"%s\",\"requests\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.6f,\"per_second\":%.1f,"
-	       "\"mean_us\":%.1f,\"p50_us\":%.0f,\"p90_us\":%.0f,\"p99_us\":%.0f,\"p999_us\":%.0f,\"max_us\":%.0f,"
+	printf("{\"op\":\"%s\",\"requests\":%" PRIu64 ",\"failed\":%" PRIu64
+	       ",\"seconds\":%.6f,\"per_second\":%.1f,"
+	       "\"mean_us\":%.1f,\"p50_us\":%.0f,\"p90_us\":%.0f,\"p99_us\":%.0f,\"p999_us\":%.0f,"
+	       "\"max_us\":%.0f,"
 	       "\"bytes\":%" PRIu64 ",\"keys\":%" PRIu64 ",\"events\":%" PRIu64 "}\n",
-	       op_names[opt.op], completed, failed, seconds, seconds > 0 ? (double)done / seconds : 0,
-	       latency_count > 0 ? sum / (double)latency_count : 0, percentile(0.5), percentile(0.9), percentile(0.99),
-	       percentile(0.999), percentile(1), bytes_received, listed_keys, events_seen);
+	       op_names[opt.op], completed, failed, seconds,
+	       seconds > 0 ? (double)done / seconds : 0,
+	       latency_count > 0 ? sum / (double)latency_count : 0, percentile(0.5),
+	       percentile(0.9), percentile(0.99), percentile(0.999), percentile(1), bytes_received,
+	       listed_keys, events_seen);
 }
 
 static void usage(void)
 {
 	puts("usage: load [options]\n"
-	     "  --op OP          put, get, txn (compare mod revision, put, else get), page, count, watch\n"
+	     "  --op OP          put, get, txn (compare mod revision, put, else get), page, count, "
+	     "watch\n"
 	     "  --port N         of 127.0.0.1 (2379)\n"
 	     "  --connections N  (1)\n"
 	     "  --in-flight N    requests under way at a time, over all connections (1)\n"
@@ -745,17 +781,30 @@ static void usage(void)
 	     "  --serializable   reads without asking for the newest state\n"
 	     "  --keys-only\n"
 	     "  --limit N        keys in a page (500)\n"
-	     "  --watchers N     watch: streams that follow the prefix; the requests are puts by one connection more");
+	     "  --watchers N     watch: streams that follow the prefix; the requests are puts by "
+	     "one connection more");
 }
 
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"op", 1, NULL, 'o'}, {"port", 1, NULL, 'p'}, {"connections", 1, NULL, 'c'}, {"in-flight", 1, NULL, 'm'},
-		{"requests", 1, NULL, 'n'}, {"seconds", 1, NULL, 's'}, {"prefix", 1, NULL, 'x'}, {"keys", 1, NULL, 'k'},
-		{"key-bytes", 1, NULL, 'K'}, {"value-bytes", 1, NULL, 'V'}, {"random", 0, NULL, 'r'},
-		{"serializable", 0, NULL, 'S'}, {"keys-only", 0, NULL, 'O'}, {"limit", 1, NULL, 'l'}, {"watchers", 1, NULL, 'w'},
-		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0},
+		{"op", 1, NULL, 'o'},
+		{"port", 1, NULL, 'p'},
+		{"connections", 1, NULL, 'c'},
+		{"in-flight", 1, NULL, 'm'},
+		{"requests", 1, NULL, 'n'},
+		{"seconds", 1, NULL, 's'},
+		{"prefix", 1, NULL, 'x'},
+		{"keys", 1, NULL, 'k'},
+		{"key-bytes", 1, NULL, 'K'},
+		{"value-bytes", 1, NULL, 'V'},
+		{"random", 0, NULL, 'r'},
+		{"serializable", 0, NULL, 'S'},
+		{"keys-only", 0, NULL, 'O'},
+		{"limit", 1, NULL, 'l'},
+		{"watchers", 1, NULL, 'w'},
+		{"help", 0, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -792,7 +841,8 @@ static void parse(int argc, char **argv)
 		die("connections, in-flight, keys and prefix may not be 0");
 	if (opt.key_bytes <= strlen(opt.prefix) || opt.key_bytes > strlen(opt.prefix) + 30)
 		die("key-bytes must leave 1 to 30 digits behind the prefix");
-	if (opt.value_bytes > REQUEST_BYTES_MAX / 4 || opt.keys < (opt.op == OP_TXN ? opt.in_flight : 1))
+	if (opt.value_bytes > REQUEST_BYTES_MAX / 4 ||
+	    opt.keys < (opt.op == OP_TXN ? opt.in_flight : 1))
 		die("value-bytes is too large, or there are fewer keys than requests in flight");
 	if (opt.op == OP_WATCH)
 		opt.connections++; /* the first one writes */

@@ -1,11 +1,10 @@
 /*
- * LD_PRELOAD: a disk that fails on command. While the file named by FAILIO_TRIGGER exists, the calls that make data durable
- * fail as its first word says:
+ * LD_PRELOAD: a disk that fails on command. While the file named by FAILIO_TRIGGER exists, the
+ * calls that make data durable fail as its first word says:
  *
  *   sync     fsync and fdatasync return EIO
- *   write    a write handed to the kernel's asynchronous I/O (what libraft's log uses) comes back with EIO
- *   submit   handing one over returns EIO
- *   nospace  it comes back with ENOSPC
+ *   write    a write handed to the kernel's asynchronous I/O (what libraft's log uses) comes back
+ * with EIO submit   handing one over returns EIO nospace  it comes back with ENOSPC
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -69,7 +68,8 @@ long syscall(long number, ...)
 		return -1;
 	}
 	done = next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-	if (number == SYS_io_getevents && done > 0 && (triggered("write") || triggered("nospace"))) {
+	if (number == SYS_io_getevents && done > 0 &&
+	    (triggered("write") || triggered("nospace"))) {
 		struct io_event *events = (struct io_event *)a[3];
 
 		for (long i = 0; i < done; i++) {

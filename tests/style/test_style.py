@@ -99,6 +99,8 @@ def body(count):
     (rules.banned_calls, SOURCE, "snprintf(a); /* sprintf(a) */ es_rand(); x.rand(); p->rand();", "\tsprintf (a);", ":1:"),
     (rules.banned_calls, SOURCE, 'f("strcpy(a)");', "a = strcpy(b, c);", "memcpy"),
     (rules.banned_calls, SOURCE, "strtol(a);", "x = 1;\nx = atoi(a);", ":2:"),
+    (rules.banned_calls, Path("tests/a.c"), "signal(SIGALRM, f);", "strcat(a, b);", "es_buf"),
+    (rules.banned_calls, SOURCE, "sigaction(SIGALRM, f);", "signal(SIGALRM, f);", "sigaction"),
     (rules.whitespace, SOURCE, "\tint a;\n", "        int a;\n", "tabs"),
     (rules.whitespace, SOURCE, "\tint a;\n", "\tint a; \n", "at the end of the line"),
     (rules.whitespace, SOURCE, "\tint a;\n", "\tint a;", "no newline"),
