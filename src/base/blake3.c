@@ -29,44 +29,45 @@ enum {
 };
 
 static const uint32_t iv[8] = {
-	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
 
-#define MIX(v, a, b, c, d, x, y, ROTR)                                                                          \
-	do {                                                                                                    \
-		v[a] = v[a] + v[b] + (x);                                                                       \
-		v[d] = ROTR(v[d] ^ v[a], 16);                                                                   \
-		v[c] = v[c] + v[d];                                                                             \
-		v[b] = ROTR(v[b] ^ v[c], 12);                                                                   \
-		v[a] = v[a] + v[b] + (y);                                                                       \
-		v[d] = ROTR(v[d] ^ v[a], 8);                                                                    \
-		v[c] = v[c] + v[d];                                                                             \
-		v[b] = ROTR(v[b] ^ v[c], 7);                                                                    \
+#define MIX(v, a, b, c, d, x, y, ROTR)        \
+	do {                                  \
+		v[a] = v[a] + v[b] + (x);     \
+		v[d] = ROTR(v[d] ^ v[a], 16); \
+		v[c] = v[c] + v[d];           \
+		v[b] = ROTR(v[b] ^ v[c], 12); \
+		v[a] = v[a] + v[b] + (y);     \
+		v[d] = ROTR(v[d] ^ v[a], 8);  \
+		v[c] = v[c] + v[d];           \
+		v[b] = ROTR(v[b] ^ v[c], 7);  \
 	} while (0)
 
 /* First the columns, then the diagonals, with the message words in the order given. */
-#define ROUND(v, m, ROTR, a, b, c, d, e, f, g, h, i, j, k, l, n, o, p, q)                                       \
-	do {                                                                                                    \
-		MIX(v, 0, 4, 8, 12, m[a], m[b], ROTR);                                                          \
-		MIX(v, 1, 5, 9, 13, m[c], m[d], ROTR);                                                          \
-		MIX(v, 2, 6, 10, 14, m[e], m[f], ROTR);                                                         \
-		MIX(v, 3, 7, 11, 15, m[g], m[h], ROTR);                                                         \
-		MIX(v, 0, 5, 10, 15, m[i], m[j], ROTR);                                                         \
-		MIX(v, 1, 6, 11, 12, m[k], m[l], ROTR);                                                         \
-		MIX(v, 2, 7, 8, 13, m[n], m[o], ROTR);                                                          \
-		MIX(v, 3, 4, 9, 14, m[p], m[q], ROTR);                                                          \
+#define ROUND(v, m, ROTR, a, b, c, d, e, f, g, h, i, j, k, l, n, o, p, q) \
+	do {                                                              \
+		MIX(v, 0, 4, 8, 12, m[a], m[b], ROTR);                    \
+		MIX(v, 1, 5, 9, 13, m[c], m[d], ROTR);                    \
+		MIX(v, 2, 6, 10, 14, m[e], m[f], ROTR);                   \
+		MIX(v, 3, 7, 11, 15, m[g], m[h], ROTR);                   \
+		MIX(v, 0, 5, 10, 15, m[i], m[j], ROTR);                   \
+		MIX(v, 1, 6, 11, 12, m[k], m[l], ROTR);                   \
+		MIX(v, 2, 7, 8, 13, m[n], m[o], ROTR);                    \
+		MIX(v, 3, 4, 9, 14, m[p], m[q], ROTR);                    \
 	} while (0)
 
 /* Each line is the one above it through the specification's permutation 2 6 3 10 7 0 4 13 1 11 12 5 9 14 15 8. */
-#define ROUNDS(v, m, ROTR)                                                                                      \
-	do {                                                                                                    \
-		ROUND(v, m, ROTR, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);			\
-		ROUND(v, m, ROTR, 2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8);			\
-		ROUND(v, m, ROTR, 3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1);			\
-		ROUND(v, m, ROTR, 10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6);			\
-		ROUND(v, m, ROTR, 12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4);			\
-		ROUND(v, m, ROTR, 9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7);			\
-		ROUND(v, m, ROTR, 11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13);			\
+#define ROUNDS(v, m, ROTR)                                                               \
+	do {                                                                             \
+		ROUND(v, m, ROTR, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); \
+		ROUND(v, m, ROTR, 2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8); \
+		ROUND(v, m, ROTR, 3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1); \
+		ROUND(v, m, ROTR, 10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6); \
+		ROUND(v, m, ROTR, 12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4); \
+		ROUND(v, m, ROTR, 9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7); \
+		ROUND(v, m, ROTR, 11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13); \
 	} while (0)
 
 static inline uint32_t rotr(uint32_t x, int k)
@@ -75,20 +76,24 @@ static inline uint32_t rotr(uint32_t x, int k)
 }
 
 /* One block with words in the machine's order; `cv` is replaced by the new chaining value. */
-static void compress_words(uint32_t cv[8], const uint32_t m[16], uint64_t counter, uint32_t len, uint32_t flags)
+static void compress_words(uint32_t cv[8], const uint32_t m[16], uint64_t counter, uint32_t len,
+			   uint32_t flags)
 {
-	uint32_t v[16] = {
-		cv[0], cv[1], cv[2], cv[3], cv[4], cv[5], cv[6], cv[7],
-		iv[0], iv[1], iv[2], iv[3], (uint32_t)counter, (uint32_t)(counter >> 32), len, flags,
-	};
+	uint32_t v[16];
 
+	memcpy(v, cv, sizeof(iv));
+	memcpy(v + 8, iv, 4 * sizeof(uint32_t));
+	v[12] = (uint32_t)counter;
+	v[13] = (uint32_t)(counter >> 32);
+	v[14] = len;
+	v[15] = flags;
 	ROUNDS(v, m, rotr);
 	for (int i = 0; i < 8; i++)
 		cv[i] = v[i] ^ v[i + 8];
 }
 
-static void compress(uint32_t cv[8], const uint8_t block[ES_BLAKE3_BLOCK], uint64_t counter, uint32_t len,
-		     uint32_t flags)
+static void compress(uint32_t cv[8], const uint8_t block[ES_BLAKE3_BLOCK], uint64_t counter,
+		     uint32_t len, uint32_t flags)
 {
 	uint32_t m[16];
 
@@ -115,10 +120,11 @@ static void compress_parent(uint32_t left[8], const uint32_t right[8], uint32_t 
 
 AVX2 static inline __m256i rotr_avx2(__m256i x, int k)
 {
-	const __m256i by_16 = _mm256_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7,
-					       4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-	const __m256i by_8 = _mm256_setr_epi8(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7,
-					      4, 9, 10, 11, 8, 13, 14, 15, 12);
+	const __m256i by_16 = _mm256_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
+					       2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12,
+					       13);
+	const __m256i by_8 = _mm256_setr_epi8(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12,
+					      1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12);
 
 	if (k == 16)
 		return _mm256_shuffle_epi8(x, by_16);
@@ -166,12 +172,15 @@ AVX2 static void hash_8_chunks(const uint8_t *input, uint64_t counter, uint32_t 
 		cv[i] = (lanes_u32){0} + iv[i];
 	}
 	for (int block = 0; block < BLOCKS_PER_CHUNK; block++) {
-		uint32_t flags = (block == 0 ? CHUNK_START : 0) | (block == BLOCKS_PER_CHUNK - 1 ? CHUNK_END : 0);
+		uint32_t flags = (block == 0 ? CHUNK_START : 0) |
+				 (block == BLOCKS_PER_CHUNK - 1 ? CHUNK_END : 0);
 		const uint8_t *at = input + block * ES_BLAKE3_BLOCK;
 
 		for (int i = 0; i < LANES; i++) {
-			m_words[i] = _mm256_loadu_si256((const __m256i *)(const void *)(at + i * CHUNK_BYTES));
-			m_words[i + 8] = _mm256_loadu_si256((const __m256i *)(const void *)(at + i * CHUNK_BYTES + 32));
+			m_words[i] = _mm256_loadu_si256(
+				(const __m256i *)(const void *)(at + i * CHUNK_BYTES));
+			m_words[i + 8] = _mm256_loadu_si256(
+				(const __m256i *)(const void *)(at + i * CHUNK_BYTES + 32));
 		}
 		transpose(m_words);
 		transpose(m_words + 8);
@@ -212,7 +221,8 @@ static void push_chunk(struct es_blake3 *hasher, const uint32_t cv[8])
 	memcpy(hasher->stack[hasher->stack_len++], cv, sizeof(iv));
 	for (; (chunks & 1) == 0; chunks >>= 1) {
 		hasher->stack_len--;
-		compress_parent(hasher->stack[hasher->stack_len - 1], hasher->stack[hasher->stack_len], 0);
+		compress_parent(hasher->stack[hasher->stack_len - 1],
+				hasher->stack[hasher->stack_len], 0);
 	}
 }
 

@@ -48,7 +48,8 @@ static void widen(struct es_table *table)
 	if (table->width == table->room) {
 		if (table->room > SIZE_MAX / sizeof(struct es_table_node *) / 2)
 			return;
-		buckets = es_realloc(table->mem, table->buckets, 2 * table->room * sizeof(struct es_table_node *));
+		buckets = es_realloc(table->mem, table->buckets,
+				     2 * table->room * sizeof(struct es_table_node *));
 		if (buckets == NULL)
 			return;
 		table->buckets = buckets;

@@ -94,7 +94,8 @@ static void heap_down(struct es_lease_table *table, size_t at, struct lease *lea
 	for (;;) {
 		size_t child = 2 * at + 1;
 
-		if (child + 1 < count && table->heap[child + 1]->wake_ms < table->heap[child]->wake_ms)
+		if (child + 1 < count &&
+		    table->heap[child + 1]->wake_ms < table->heap[child]->wake_ms)
 			child++;
 		if (child >= count || lease->wake_ms <= table->heap[child]->wake_ms)
 			break;
@@ -131,7 +132,8 @@ static struct lease *find_lease(const struct es_lease_table *table, int64_t id)
 {
 	struct es_table_node *node;
 
-	for (node = es_table_first(&table->leases, hash_id(table, id)); node != NULL; node = es_table_next(node)) {
+	for (node = es_table_first(&table->leases, hash_id(table, id)); node != NULL;
+	     node = es_table_next(node)) {
 		struct lease *lease = ES_CONTAINER_OF(node, struct lease, node);
 
 		if (lease->id == id)
@@ -145,7 +147,8 @@ static struct es_slice key_slice(const struct key *key)
 	return es_slice(key->bytes, key->len);
 }
 
-static struct key *find_key(const struct es_lease_table *table, struct es_slice bytes, uint64_t hash)
+static struct key *find_key(const struct es_lease_table *table, struct es_slice bytes,
+			    uint64_t hash)
 {
 	struct es_table_node *node;
 
@@ -197,7 +200,8 @@ static void sort_keys(struct lease *lease)
 }
 
 /* The first `count` keys in ascending order. */
-static int list_keys(struct lease *lease, size_t count, struct es_arena *arena, struct es_slice **ret_keys)
+static int list_keys(struct lease *lease, size_t count, struct es_arena *arena,
+		     struct es_slice **ret_keys)
 {
 	struct es_slice *keys = es_arena_calloc(arena, count, sizeof(*keys));
 
@@ -218,7 +222,8 @@ static void free_lease(struct es_lease_table *table, struct lease *lease)
 
 /* ---- the table ------------------------------------------------------------------------------------------------ */
 
-int es_lease_table_new(const struct es_mem *mem, const uint64_t hash_key[2], struct es_lease_table **ret_table)
+int es_lease_table_new(const struct es_mem *mem, const uint64_t hash_key[2],
+		       struct es_lease_table **ret_table)
 {
 	struct es_lease_table *table = es_calloc(mem, 1, sizeof(*table));
 	int rc;
@@ -294,7 +299,8 @@ bool es_lease_exists(const struct es_lease_table *table, int64_t id)
 	return lease != NULL && !lease->revoking;
 }
 
-static int attach_new(struct es_lease_table *table, struct lease *lease, struct es_slice bytes, uint64_t hash)
+static int attach_new(struct es_lease_table *table, struct lease *lease, struct es_slice bytes,
+		      uint64_t hash)
 {
 	struct key *key;
 
@@ -346,8 +352,8 @@ int es_lease_attach(struct es_lease_table *table, struct es_slice bytes, int64_t
 	return 0;
 }
 
-int es_lease_revoke_slice(struct es_lease_table *table, int64_t id, size_t max, struct es_arena *arena,
-			  struct es_slice **ret_keys, size_t *ret_count)
+int es_lease_revoke_slice(struct es_lease_table *table, int64_t id, size_t max,
+			  struct es_arena *arena, struct es_slice **ret_keys, size_t *ret_count)
 {
 	struct lease *lease = find_lease(table, id);
 	size_t count;
@@ -427,7 +433,8 @@ int es_lease_renew(struct es_lease_table *table, int64_t id, uint64_t now_ms, in
 	return 0;
 }
 
-size_t es_lease_due(struct es_lease_table *table, uint64_t now_ms, uint64_t retry_ms, int64_t *ret_ids, size_t max)
+size_t es_lease_due(struct es_lease_table *table, uint64_t now_ms, uint64_t retry_ms,
+		    int64_t *ret_ids, size_t max)
 {
 	size_t count = 0;
 
@@ -468,8 +475,8 @@ int es_lease_get(const struct es_lease_table *table, int64_t id, struct es_lease
 	return 0;
 }
 
-int es_lease_keys(struct es_lease_table *table, int64_t id, struct es_arena *arena, struct es_slice **ret_keys,
-		  size_t *ret_count)
+int es_lease_keys(struct es_lease_table *table, int64_t id, struct es_arena *arena,
+		  struct es_slice **ret_keys, size_t *ret_count)
 {
 	struct lease *lease = find_lease(table, id);
 	int rc;
@@ -499,8 +506,8 @@ static int compare_infos(const void *a, const void *b)
 	return (left->id > right->id) - (left->id < right->id);
 }
 
-int es_lease_list(const struct es_lease_table *table, struct es_arena *arena, struct es_lease_info **ret_list,
-		  size_t *ret_count)
+int es_lease_list(const struct es_lease_table *table, struct es_arena *arena,
+		  struct es_lease_info **ret_list, size_t *ret_count)
 {
 	size_t count = table->leases.count;
 	struct es_lease_info *list = es_arena_calloc(arena, count, sizeof(*list));

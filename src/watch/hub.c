@@ -26,23 +26,23 @@
  *     not: a compaction leaves the events of its own revision.
  */
 enum {
-	RING_MIN = 8,        /* the first size of a queue */
-	RING_KEPT_MAX = 64,  /* an empty queue larger than this is given back */
-	SCAN_BATCH = 64,     /* log entries read at once */
+	RING_MIN = 8,	    /* the first size of a queue */
+	RING_KEPT_MAX = 64, /* an empty queue larger than this is given back */
+	SCAN_BATCH = 64,    /* log entries read at once */
 };
 
 enum state { LIVE, REPLAYING, LOST };
 
 struct es_watcher {
-	struct es_queue link;          /* I1 */
+	struct es_queue link; /* I1 */
 	struct es_watch_group *group;
 	void *owner;
-	int64_t start_revision;        /* events below it are none of the watcher's */
+	int64_t start_revision; /* events below it are none of the watcher's */
 	enum state state;
-	struct es_mvcc_cursor cursor;  /* replaying: what to look at next */
-	int64_t open_revision;         /* replaying: that of the entry looked at last; I3 */
-	struct es_watch_event **ring;  /* the queue: queue_len of ring_room, a power of two, from ring_head on */
-	size_t ring_room;
+	struct es_mvcc_cursor cursor; /* replaying: what to look at next */
+	int64_t open_revision;	      /* replaying: that of the entry looked at last; I3 */
+	struct es_watch_event **ring; /* the queue: queue_len events from ring_head on */
+	size_t ring_room;	      /* a power of two, or 0 */
 	size_t ring_head;
 	size_t queue_len;
 	size_t queue_bytes;
@@ -50,7 +50,7 @@ struct es_watcher {
 	bool filter_delete;
 	bool prev_kv;
 	bool woken;
-	bool inside;                   /* the revision of the last event handed out has more events */
+	bool inside; /* the revision of the last event handed out has more events */
 };
 
 struct es_watch_hub {
@@ -107,7 +107,8 @@ static int queue_grow(struct es_watch_hub *hub, struct es_watcher *watcher)
 	size_t room = watcher->ring_room == 0 ? RING_MIN : 2 * watcher->ring_room;
 	struct es_watch_event **ring;
 
-	ring = room > SIZE_MAX / sizeof(*ring) ? NULL : es_alloc(hub->config.mem, room * sizeof(*ring));
+	ring = room > SIZE_MAX / sizeof(*ring) ? NULL
+					       : es_alloc(hub->config.mem, room * sizeof(*ring));
 	if (ring == NULL)
 		return ES_ENOMEM;
 	for (size_t i = 0; i < watcher->queue_len; i++)
@@ -120,7 +121,8 @@ static int queue_grow(struct es_watch_hub *hub, struct es_watcher *watcher)
 }
 
 /* The reference passes to the queue on success. */
-static int queue_push(struct es_watch_hub *hub, struct es_watcher *watcher, struct es_watch_event *event)
+static int queue_push(struct es_watch_hub *hub, struct es_watcher *watcher,
+		      struct es_watch_event *event)
 {
 	if (watcher->queue_len == watcher->ring_room && queue_grow(hub, watcher) < 0)
 		return ES_ENOMEM;
@@ -154,9 +156,11 @@ static void queue_drop(struct es_watch_hub *hub, struct es_watcher *watcher)
 		es_watch_event_unref(hub, queue_pop(hub, watcher));
 }
 
-static bool queue_has_room(const struct es_watch_hub *hub, const struct es_watcher *watcher, size_t len)
+static bool queue_has_room(const struct es_watch_hub *hub, const struct es_watcher *watcher,
+			   size_t len)
 {
-	return watcher->queue_len < hub->config.queue_events_max && len <= hub->config.queue_bytes_max &&
+	return watcher->queue_len < hub->config.queue_events_max &&
+	       len <= hub->config.queue_bytes_max &&
 	       watcher->queue_bytes <= hub->config.queue_bytes_max - len;
 }
 
@@ -171,7 +175,8 @@ static void become_live(struct es_watch_hub *hub, struct es_watcher *watcher)
 }
 
 /* From live; `cursor` is where the event that could not be queued is. */
-static void fall_back(struct es_watch_hub *hub, struct es_watcher *watcher, struct es_mvcc_cursor cursor)
+static void fall_back(struct es_watch_hub *hub, struct es_watcher *watcher,
+		      struct es_mvcc_cursor cursor)
 {
 	ES_ASSERT(watcher->state == LIVE);
 	if (watcher->queue_len > 0) {
@@ -188,7 +193,8 @@ static void fall_back(struct es_watch_hub *hub, struct es_watcher *watcher, stru
 
 static void lose_compacted(struct es_watch_hub *hub, struct es_watcher *watcher)
 {
-	if (watcher->state != REPLAYING || watcher->cursor.main >= es_mvcc_compacted(hub->config.store))
+	if (watcher->state != REPLAYING ||
+	    watcher->cursor.main >= es_mvcc_compacted(hub->config.store))
 		return;
 	queue_drop(hub, watcher); /* I6 */
 	watcher->state = LOST;
@@ -295,12 +301,14 @@ struct delivery {
 };
 
 /* Borrowed; NULL when memory is out. */
-static struct es_watch_event *encoding_for(struct delivery *delivery, const struct es_watcher *watcher)
+static struct es_watch_event *encoding_for(struct delivery *delivery,
+					   const struct es_watcher *watcher)
 {
 	bool prev_kv = watcher->prev_kv && delivery->event->prev != NULL;
 
 	if (delivery->encoded[prev_kv] == NULL)
-		delivery->encoded[prev_kv] = encode(delivery->hub, delivery->event, &delivery->kv, prev_kv);
+		delivery->encoded[prev_kv] = encode(delivery->hub, delivery->event, &delivery->kv,
+						    prev_kv);
 	return delivery->encoded[prev_kv];
 }
 
@@ -312,11 +320,13 @@ static void deliver_to_watcher(struct delivery *delivery, struct es_watcher *wat
 	if (delivery->kv.mod_revision < watcher->start_revision || !wants(watcher, &delivery->kv))
 		return;
 	encoded = encoding_for(delivery, watcher);
-	if (encoded != NULL && queue_has_room(hub, watcher, encoded->len) && queue_push(hub, watcher, encoded) == 0)
+	if (encoded != NULL && queue_has_room(hub, watcher, encoded->len) &&
+	    queue_push(hub, watcher, encoded) == 0)
 		encoded->refs++;
 	else
 		fall_back(hub, watcher,
-			  (struct es_mvcc_cursor){delivery->kv.mod_revision, delivery->kv.sub_revision});
+			  (struct es_mvcc_cursor){delivery->kv.mod_revision,
+						  delivery->kv.sub_revision});
 	if (!watcher->woken) { /* I5 */
 		watcher->woken = true;
 		hub->config.wake(hub->config.ctx, watcher, watcher->owner);
@@ -335,7 +345,8 @@ static void deliver_to_group(void *ctx, struct es_watch_group *group)
 	}
 }
 
-void es_watch_publish(struct es_watch_hub *hub, int64_t main, const struct es_mvcc_event *events, size_t count)
+void es_watch_publish(struct es_watch_hub *hub, int64_t main, const struct es_mvcc_event *events,
+		      size_t count)
 {
 	ES_ASSERT(main == es_mvcc_revision(hub->config.store));
 	for (size_t i = 0; i < count; i++) {
@@ -361,8 +372,8 @@ struct scan {
 };
 
 /* Up to one entry more than may be looked at, to know where the next one is. False: the log has nothing more. */
-static bool read_ahead(const struct es_watch_hub *hub, const struct es_watcher *watcher, struct scan *scan,
-		       size_t scan_max)
+static bool read_ahead(const struct es_watch_hub *hub, const struct es_watcher *watcher,
+		       struct scan *scan, size_t scan_max)
 {
 	const struct es_mvcc *store = hub->config.store;
 	struct es_mvcc_cursor cursor = watcher->cursor;
@@ -432,7 +443,8 @@ struct batch {
 	size_t bytes;
 };
 
-static void take(struct es_watch_hub *hub, struct es_watcher *watcher, struct batch *batch, size_t count)
+static void take(struct es_watch_hub *hub, struct es_watcher *watcher, struct batch *batch,
+		 size_t count)
 {
 	for (; count > 0; count--) {
 		struct es_watch_event *event = queue_pop(hub, watcher);
@@ -457,7 +469,8 @@ static size_t first_revision_len(const struct es_watcher *watcher)
 static bool fill(struct es_watch_hub *hub, struct es_watcher *watcher, struct batch *batch)
 {
 	while (watcher->queue_len > 0) {
-		bool open = watcher->state == REPLAYING && queue_at(watcher, 0)->mod_revision == watcher->open_revision;
+		bool open = watcher->state == REPLAYING &&
+			    queue_at(watcher, 0)->mod_revision == watcher->open_revision;
 		size_t room = batch->max - batch->count;
 		size_t count;
 
@@ -479,8 +492,9 @@ static bool fill(struct es_watch_hub *hub, struct es_watcher *watcher, struct ba
 	return batch->count > 0 && batch->bytes >= batch->bytes_soft_max;
 }
 
-int es_watch_next(struct es_watch_hub *hub, struct es_watcher *watcher, struct es_watch_event **ret_events, size_t max,
-		  size_t bytes_soft_max, size_t scan_max, size_t *ret_count, bool *ret_partial, bool *ret_again)
+int es_watch_next(struct es_watch_hub *hub, struct es_watcher *watcher,
+		  struct es_watch_event **ret_events, size_t max, size_t bytes_soft_max,
+		  size_t scan_max, size_t *ret_count, bool *ret_partial, bool *ret_again)
 {
 	struct batch batch = {.events = ret_events, .max = max, .bytes_soft_max = bytes_soft_max};
 	struct scan scan;

@@ -51,15 +51,17 @@ static bool ends_behind(struct es_mvcc_range range, struct es_slice key)
 static void update(struct es_watch_group *node)
 {
 	node->furthest = node;
-	if (node->left != NULL && compare_ends(node->left->furthest->range, node->furthest->range) > 0)
+	if (node->left != NULL &&
+	    compare_ends(node->left->furthest->range, node->furthest->range) > 0)
 		node->furthest = node->left->furthest;
-	if (node->right != NULL && compare_ends(node->right->furthest->range, node->furthest->range) > 0)
+	if (node->right != NULL &&
+	    compare_ends(node->right->furthest->range, node->furthest->range) > 0)
 		node->furthest = node->right->furthest;
 }
 
 /* The nodes before and behind `range`, which is in the tree no more than its equal is. */
-static void split(struct es_watch_group *node, struct es_mvcc_range range, struct es_watch_group **ret_before,
-		  struct es_watch_group **ret_behind)
+static void split(struct es_watch_group *node, struct es_mvcc_range range,
+		  struct es_watch_group **ret_before, struct es_watch_group **ret_behind)
 {
 	if (node == NULL) {
 		*ret_before = NULL;
@@ -145,7 +147,8 @@ static void tree_match(struct es_watch_group *node, struct es_slice key,
 
 /* ---- the index -------------------------------------------------------------------------------------------------- */
 
-int es_watch_index_init(struct es_watch_index *index, const struct es_mem *mem, const uint64_t hash_key[2])
+int es_watch_index_init(struct es_watch_index *index, const struct es_mem *mem,
+			const uint64_t hash_key[2])
 {
 	*index = (struct es_watch_index){.mem = mem, .hash_key = {hash_key[0], hash_key[1]}};
 	return es_table_init(&index->singles, mem);
@@ -158,11 +161,13 @@ void es_watch_index_close(struct es_watch_index *index)
 	es_table_close(&index->singles);
 }
 
-static struct es_watch_group *find_single(const struct es_watch_index *index, struct es_slice key, uint64_t hash)
+static struct es_watch_group *find_single(const struct es_watch_index *index, struct es_slice key,
+					  uint64_t hash)
 {
 	struct es_table_node *node;
 
-	for (node = es_table_first(&index->singles, hash); node != NULL; node = es_table_next(node)) {
+	for (node = es_table_first(&index->singles, hash); node != NULL;
+	     node = es_table_next(node)) {
 		struct es_watch_group *group = ES_CONTAINER_OF(node, struct es_watch_group, node);
 
 		if (es_slice_eq(group->range.key, key))
@@ -196,12 +201,14 @@ static struct es_watch_group *new_group(struct es_watch_index *index, struct es_
 	return group;
 }
 
-int es_watch_index_enter(struct es_watch_index *index, struct es_mvcc_range range, struct es_watch_group **ret_group)
+int es_watch_index_enter(struct es_watch_index *index, struct es_mvcc_range range,
+			 struct es_watch_group **ret_group)
 {
 	uint64_t hash = es_siphash(index->hash_key, range.key);
 	struct es_watch_group *group;
 
-	group = is_single(range) ? find_single(index, range.key, hash) : tree_find(index->root, range);
+	group = is_single(range) ? find_single(index, range.key, hash)
+				 : tree_find(index->root, range);
 	if (group == NULL) {
 		group = new_group(index, range);
 		if (group == NULL)
@@ -210,7 +217,8 @@ int es_watch_index_enter(struct es_watch_index *index, struct es_mvcc_range rang
 			es_table_insert(&index->singles, &group->node, hash);
 		} else {
 			/* Many ranges may begin alike, with ends that differ. */
-			group->priority = es_siphash((const uint64_t[2]){hash, index->hash_key[0]}, range.end);
+			group->priority = es_siphash((const uint64_t[2]){hash, index->hash_key[0]},
+						     range.end);
 			index->root = tree_insert(index->root, group);
 		}
 	}

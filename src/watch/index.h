@@ -11,12 +11,13 @@
  * this module.
  */
 struct es_watch_group {
-	struct es_mvcc_range range;         /* slices into `bytes` */
-	struct es_queue live;               /* the hub's: watchers that get events as they happen */
-	size_t users;                       /* es_watch_index_enter less es_watch_index_leave */
-	struct es_table_node node;          /* a single key */
+	struct es_mvcc_range range; /* slices into `bytes` */
+	struct es_queue live;	    /* the hub's: watchers that get events as they happen */
+	size_t users;		    /* es_watch_index_enter less es_watch_index_leave */
+	struct es_table_node node;  /* a single key */
 	struct es_watch_group *left, *right; /* a range: its place in the tree */
-	const struct es_watch_group *furthest; /* in the subtree below and with this one: that whose range ends last */
+	const struct es_watch_group
+		*furthest; /* in the subtree below and with this one: that whose range ends last */
 	uint64_t priority;
 	uint8_t bytes[];
 };
@@ -29,11 +30,13 @@ struct es_watch_index {
 };
 
 /* ES_ENOMEM; es_watch_index_close may be called all the same. */
-int es_watch_index_init(struct es_watch_index *index, const struct es_mem *mem, const uint64_t hash_key[2]);
+int es_watch_index_init(struct es_watch_index *index, const struct es_mem *mem,
+			const uint64_t hash_key[2]);
 /* All groups were left (asserted). */
 void es_watch_index_close(struct es_watch_index *index);
 /* The group of this range, made if there is none yet; the range is copied. ES_ENOMEM. */
-int es_watch_index_enter(struct es_watch_index *index, struct es_mvcc_range range, struct es_watch_group **ret_group);
+int es_watch_index_enter(struct es_watch_index *index, struct es_mvcc_range range,
+			 struct es_watch_group **ret_group);
 /* Frees the group with its last user. */
 void es_watch_index_leave(struct es_watch_index *index, struct es_watch_group *group);
 /* Calls `visit` for each group whose range has `key` in it, in no order that means anything. `visit` changes nothing

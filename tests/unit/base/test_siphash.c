@@ -6,7 +6,8 @@
 
 #include "base/hash.h"
 
-static const uint64_t counting_key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
+static const uint64_t counting_key[2] = {UINT64_C(0x0706050403020100),
+					 UINT64_C(0x0f0e0d0c0b0a0908)};
 
 /* SipHash-1-3 of the bytes 0, 1, 2, ...; made with OpenSSL's SIPHASH (c-rounds 1, d-rounds 3). */
 static void values_are_those_of_other_implementations(void **state)
@@ -26,7 +27,8 @@ static void values_are_those_of_other_implementations(void **state)
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)i;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_true(es_siphash(counting_key, es_slice(bytes, cases[i].len)) == cases[i].want);
+		assert_true(es_siphash(counting_key, es_slice(bytes, cases[i].len)) ==
+			    cases[i].want);
 }
 
 static void the_key_matters(void **state)

@@ -24,7 +24,8 @@ static struct number *find(const struct es_table *table, unsigned value)
 {
 	struct es_table_node *node;
 
-	for (node = es_table_first(table, hash_of(value)); node != NULL; node = es_table_next(node)) {
+	for (node = es_table_first(table, hash_of(value)); node != NULL;
+	     node = es_table_next(node)) {
 		struct number *number = ES_CONTAINER_OF(node, struct number, node);
 
 		if (number->value == value)

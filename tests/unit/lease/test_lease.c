@@ -28,7 +28,8 @@ static void granting_has_its_limits(void **state)
 
 	(void)state;
 	assert_int_equal(es_lease_grant(table, 0, 10, 0), ES_ELEASE_NOT_FOUND);
-	assert_int_equal(es_lease_grant(table, 1, ES_LEASE_TTL_MAX_S + 1, 0), ES_ELEASE_TTL_TOO_LARGE);
+	assert_int_equal(es_lease_grant(table, 1, ES_LEASE_TTL_MAX_S + 1, 0),
+			 ES_ELEASE_TTL_TOO_LARGE);
 	assert_int_equal(es_lease_grant(table, 1, ES_LEASE_TTL_MAX_S, 0), 0);
 	assert_int_equal(es_lease_grant(table, 1, 10, 0), ES_ELEASE_EXIST);
 	assert_int_equal(es_lease_grant(table, -5, 10, 0), 0);
@@ -114,7 +115,7 @@ struct model_lease {
 
 struct model {
 	struct model_lease leases[LEASES + 1]; /* by id */
-	int64_t lease_of[KEYS];                /* 0: none */
+	int64_t lease_of[KEYS];		       /* 0: none */
 	bool leading;
 };
 
@@ -143,7 +144,8 @@ static size_t model_keys(const struct model *model, int64_t id, struct es_slice 
 	return count;
 }
 
-static void assert_first_keys(const struct model *model, int64_t id, const struct es_slice *keys, size_t count)
+static void assert_first_keys(const struct model *model, int64_t id, const struct es_slice *keys,
+			      size_t count)
 {
 	struct es_slice want[KEYS];
 
@@ -163,7 +165,8 @@ static void assert_same(struct es_lease_table *table, const struct model *model)
 		struct es_lease_info info;
 
 		assert_true(es_lease_exists(table, id) == (want->present && !want->revoking));
-		assert_int_equal(es_lease_get(table, id, &info), want->present ? 0 : ES_ELEASE_NOT_FOUND);
+		assert_int_equal(es_lease_get(table, id, &info),
+				 want->present ? 0 : ES_ELEASE_NOT_FOUND);
 		if (!want->present)
 			continue;
 		count++;
@@ -193,7 +196,8 @@ static void check_list(struct es_lease_table *table, struct es_arena *arena, siz
 			    (list[i - 1].due_ms == list[i].due_ms && list[i - 1].id < list[i].id));
 }
 
-static void check_due(struct es_lease_table *table, struct model *model, uint64_t now_ms, struct es_rng *rng)
+static void check_due(struct es_lease_table *table, struct model *model, uint64_t now_ms,
+		      struct es_rng *rng)
 {
 	size_t max = es_rng_below(rng, 4);
 	size_t due = 0;
@@ -216,8 +220,8 @@ static void check_due(struct es_lease_table *table, struct model *model, uint64_
 }
 
 /* One slice, its keys detached in order or, now and then, backwards. */
-static void revoke(struct es_lease_table *table, struct model *model, int64_t id, struct es_arena *arena,
-		   struct es_rng *rng, size_t *failed)
+static void revoke(struct es_lease_table *table, struct model *model, int64_t id,
+		   struct es_arena *arena, struct es_rng *rng, size_t *failed)
 {
 	struct model_lease *lease = &model->leases[id];
 	bool backwards = es_rng_below(rng, 4) == 0;
@@ -250,8 +254,8 @@ static void revoke(struct es_lease_table *table, struct model *model, int64_t id
 	}
 }
 
-static void grant(struct es_lease_table *table, struct model *model, int64_t id, uint64_t now_ms, struct es_rng *rng,
-		  size_t *failed)
+static void grant(struct es_lease_table *table, struct model *model, int64_t id, uint64_t now_ms,
+		  struct es_rng *rng, size_t *failed)
 {
 	struct model_lease *lease = &model->leases[id];
 	int64_t ttl_s = 1 + (int64_t)es_rng_below(rng, 10);
@@ -269,7 +273,8 @@ static void grant(struct es_lease_table *table, struct model *model, int64_t id,
 	lease->wake_ms = lease->due_ms;
 }
 
-static void attach(struct es_lease_table *table, struct model *model, int64_t id, struct es_rng *rng, size_t *failed)
+static void attach(struct es_lease_table *table, struct model *model, int64_t id,
+		   struct es_rng *rng, size_t *failed)
 {
 	unsigned key = (unsigned)es_rng_below(rng, KEYS);
 	int rc = es_lease_attach(table, key_bytes(key), id);
@@ -304,7 +309,8 @@ static void renew(struct es_lease_table *table, struct model *model, int64_t id,
 	}
 }
 
-static void lead_or_follow(struct es_lease_table *table, struct model *model, uint64_t now_ms, struct es_rng *rng)
+static void lead_or_follow(struct es_lease_table *table, struct model *model, uint64_t now_ms,
+			   struct es_rng *rng)
 {
 	model->leading = es_rng_below(rng, 3) > 0;
 	if (!model->leading) {
@@ -320,8 +326,8 @@ static void lead_or_follow(struct es_lease_table *table, struct model *model, ui
 	}
 }
 
-static void list_keys(struct es_lease_table *table, const struct model *model, int64_t id, struct es_arena *arena,
-		      size_t *failed)
+static void list_keys(struct es_lease_table *table, const struct model *model, int64_t id,
+		      struct es_arena *arena, size_t *failed)
 {
 	struct es_slice *keys, want[KEYS];
 	size_t count;
@@ -440,7 +446,8 @@ static void many_keys_and_many_leases(void **state)
 		assert_int_equal(es_lease_revoke_slice(table, 50, 100, &arena, &keys, &count), 0);
 		for (size_t i = 0; i < count; i++) {
 			assert_true(es_slice_cmp(keys[i], es_slice_str(last)) > 0);
-			(void)snprintf(last, sizeof(last), "%.*s", (int)keys[i].len, (const char *)keys[i].data);
+			(void)snprintf(last, sizeof(last), "%.*s", (int)keys[i].len,
+				       (const char *)keys[i].data);
 			assert_int_equal(es_lease_attach(table, keys[i], 0), 0);
 		}
 		deleted += count;

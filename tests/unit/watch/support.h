@@ -113,7 +113,8 @@ static void world_wake(void *ctx, struct es_watcher *watcher, void *owner)
 }
 
 /* ES_ENOMEM: there is no hub. */
-static int world_open(struct world *world, uint64_t fail_after, size_t queue_events_max, size_t queue_bytes_max)
+static int world_open(struct world *world, uint64_t fail_after, size_t queue_events_max,
+		      size_t queue_bytes_max)
 {
 	struct es_watch_hub_config config = {
 		.mem = &world->mem,
@@ -164,7 +165,9 @@ static void world_apply(struct world *world, const struct es_mvcc_op *ops, size_
 	size_t event_count;
 
 	es_arena_init(&arena, es_mem_default(), 4096);
-	assert_int_equal(es_mvcc_txn_apply(world->store, &txn, &env, &arena, &res, &events, &event_count), 0);
+	assert_int_equal(
+		es_mvcc_txn_apply(world->store, &txn, &env, &arena, &res, &events, &event_count),
+		0);
 	for (size_t i = 0; i < event_count; i++)
 		world_remember(world, &events[i]);
 	if (event_count > 0)

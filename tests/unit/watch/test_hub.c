@@ -2,7 +2,8 @@
 
 /* Single facts about the hub; test_hub_random.c holds it against a model. */
 
-static const struct es_mvcc_range pods = {{(const uint8_t *)"/pods/", 6}, {(const uint8_t *)"/pods0", 6}};
+static const struct es_mvcc_range pods = {{(const uint8_t *)"/pods/", 6},
+					  {(const uint8_t *)"/pods0", 6}};
 
 static int wakes;
 
@@ -34,14 +35,16 @@ struct got {
 	struct seen events[64];
 };
 
-static struct got next(struct world *world, struct es_watcher *watcher, size_t max, size_t bytes, size_t scan_max)
+static struct got next(struct world *world, struct es_watcher *watcher, size_t max, size_t bytes,
+		       size_t scan_max)
 {
 	struct es_watch_event *events[64];
 	struct got got;
 
 	assert_true(max <= 64);
-	assert_int_equal(es_watch_next(world->hub, watcher, events, max, bytes, scan_max, &got.count, &got.partial,
-				       &got.again), 0);
+	assert_int_equal(es_watch_next(world->hub, watcher, events, max, bytes, scan_max,
+				       &got.count, &got.partial, &got.again),
+			 0);
 	for (size_t i = 0; i < got.count; i++) {
 		got.events[i] = event_seen(events[i]);
 		es_watch_event_unref(world->hub, events[i]);
@@ -99,9 +102,12 @@ static void filters_and_prev_kv(void **state)
 
 	(void)state;
 	open_world(&world);
-	puts = add(&world, (struct es_watch_spec){.range = pods, .filter_delete = true, .prev_kv = true});
-	deletes = add(&world, (struct es_watch_spec){.range = pods, .filter_put = true, .prev_kv = true});
-	nothing = add(&world, (struct es_watch_spec){.range = pods, .filter_put = true, .filter_delete = true});
+	puts = add(&world,
+		   (struct es_watch_spec){.range = pods, .filter_delete = true, .prev_kv = true});
+	deletes = add(&world,
+		      (struct es_watch_spec){.range = pods, .filter_put = true, .prev_kv = true});
+	nothing = add(&world, (struct es_watch_spec){
+				      .range = pods, .filter_put = true, .filter_delete = true});
 	world_put(&world, "/pods/a");
 	world_put(&world, "/pods/a");
 	world_delete(&world, "/pods/a", "");
@@ -135,7 +141,8 @@ static void a_start_in_the_past_joins_without_gap_or_double(void **state)
 	assert_int_equal(es_watch_unsynced_count(world.hub), 1);
 	got = next(&world, watcher, 64, SIZE_MAX, 2);
 	assert_true(got.again);
-	assert_int_equal(got.count, 1); /* the second one's revision may go on, for all it has seen */
+	assert_int_equal(got.count,
+			 1); /* the second one's revision may go on, for all it has seen */
 	world_put(&world, "/pods/a");
 	assert_int_equal(wakes, 0); /* it has something already */
 	for (int64_t mod = 3 + 1; mod <= 7; mod++) {
@@ -171,7 +178,8 @@ static void a_start_in_the_future_waits_for_it(void **state)
 	world_close(&world);
 }
 
-/* At the compacted revision itself a watch may start, and still sees what was deleted there, without what was before. */
+/* At the compacted revision itself a watch may start, and still sees what was deleted there, without what
+ * was before. */
 static void compaction_loses_what_lies_below(void **state)
 {
 	struct es_watch_event *event;
@@ -186,7 +194,8 @@ static void compaction_loses_what_lies_below(void **state)
 	world_put(&world, "/pods/a");
 	world_delete(&world, "/pods/a", "");
 	world_put(&world, "/pods/a");
-	at = add(&world, (struct es_watch_spec){.range = pods, .start_revision = 3, .prev_kv = true});
+	at = add(&world,
+		 (struct es_watch_spec){.range = pods, .start_revision = 3, .prev_kv = true});
 	below = add(&world, (struct es_watch_spec){.range = pods, .start_revision = 2});
 	assert_int_equal(es_mvcc_compact(world.store, 3), 0);
 	while (es_mvcc_compact_step(world.store, 1))
@@ -198,8 +207,9 @@ static void compaction_loses_what_lies_below(void **state)
 	assert_int_equal(got.events[0].prev_mod, 0);
 	assert_int_equal(got.events[1].mod, 4);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(es_watch_next(world.hub, below, &event, 1, 1, 1, &count, &partial, &again),
-				 ES_ECOMPACTED);
+		assert_int_equal(
+			es_watch_next(world.hub, below, &event, 1, 1, 1, &count, &partial, &again),
+			ES_ECOMPACTED);
 		world_put(&world, "/pods/a"); /* gives nothing any more */
 	}
 	assert_false(es_watch_is_synced(below));
@@ -331,7 +341,8 @@ static void a_watcher_without_events_catches_up(void **state)
 	open_world(&world);
 	for (int i = 0; i < 1000; i++)
 		world_put(&world, "/nodes/a");
-	watcher = add(&world, (struct es_watch_spec){.range = {ES_SLICE("/pods/a"), ES_SLICE("")}, .start_revision = 1});
+	watcher = add(&world, (struct es_watch_spec){.range = {ES_SLICE("/pods/a"), ES_SLICE("")},
+						     .start_revision = 1});
 	do {
 		got = next(&world, watcher, 10, 1000, 10);
 		assert_int_equal(got.count, 0);
@@ -375,7 +386,8 @@ static void a_queue_has_a_limit_in_bytes_too(void **state)
 	struct es_watcher *watcher;
 
 	(void)state;
-	assert_int_equal(world_open(&world, UINT64_MAX, SIZE_MAX, 3 * (sizeof(struct seen) + 5)), 0);
+	assert_int_equal(world_open(&world, UINT64_MAX, SIZE_MAX, 3 * (sizeof(struct seen) + 5)),
+			 0);
 	watcher = add(&world, (struct es_watch_spec){.range = pods});
 	for (int i = 0; i < 3; i++)
 		world_put(&world, "/pods/a");
@@ -423,7 +435,8 @@ static void many_watchers_share_each_event(void **state)
 		(void)snprintf(key, sizeof(key), "/pods/%06d", i);
 		(void)snprintf(end, sizeof(end), "/pods/%06d0", i);
 		same[i] = add(&world, (struct es_watch_spec){.range = pods, .prev_kv = i % 2 == 0});
-		distinct[i] = add(&world, (struct es_watch_spec){.range = {es_slice_str(key), es_slice_str(end)}});
+		distinct[i] = add(&world, (struct es_watch_spec){
+						  .range = {es_slice_str(key), es_slice_str(end)}});
 	}
 	world_put(&world, "/pods/000007");
 	assert_int_equal(world.encodings, 1); /* there is no version before */

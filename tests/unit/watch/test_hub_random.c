@@ -1,20 +1,27 @@
 #include "support.h"
 
 /*
- * Random transactions, compactions, watchers and reading speeds, with queues of a few events, so that watchers fall back
- * to the log and join again all the time. Whatever happens, a watcher gets the events of its range from its start on,
- * in order, each once, whole revisions at a time; or is told that its position was compacted away.
+ * Random transactions, compactions, watchers and reading speeds, with queues of a few events, so that
+ * watchers fall back to the log and join again all the time. Whatever happens, a watcher gets the events
+ * of its range from its start on, in order, each once, whole revisions at a time; or is told that its
+ * position was compacted away.
  */
 
-enum { WATCHERS = 12, KEYS = 30, QUEUE_EVENTS_MAX = 4, QUEUE_BYTES_MAX = 6 * sizeof(struct seen), TAKEN_MAX = 8 };
+enum {
+	WATCHERS = 12,
+	KEYS = 30,
+	QUEUE_EVENTS_MAX = 4,
+	QUEUE_BYTES_MAX = 6 * sizeof(struct seen),
+	TAKEN_MAX = 8
+};
 
 struct model_watcher {
 	struct es_watcher *watcher; /* NULL: the place is free */
 	struct es_watch_spec spec;
 	uint8_t key[8], end[8];
 	int64_t start;
-	size_t at;       /* in the history: everything before it was handed out or is none of the watcher's */
-	bool inside;     /* the last revision handed out was not whole */
+	size_t at; /* in the history: everything before it was handed out or is none of the watcher's */
+	bool inside; /* the last revision handed out was not whole */
 	bool awake;
 	bool lost;
 };
@@ -74,7 +81,8 @@ static void transact(struct world *world, struct es_rng *rng)
 		if (es_rng_below(rng, 4) == 0)
 			ops[n++] = delete_op(key, es_slice(NULL, 0));
 		else
-			ops[n++] = put_op(key, es_slice(value, es_rng_below(rng, 10) == 0 ? 200 : 5));
+			ops[n++] = put_op(key,
+					  es_slice(value, es_rng_below(rng, 10) == 0 ? 200 : 5));
 	}
 	world_apply(world, ops, n);
 }
@@ -105,14 +113,9 @@ static void add(struct world *world, struct model_watcher *model, struct es_rng 
 	model->spec.filter_delete = es_rng_below(rng, 8) == 0;
 	model->spec.prev_kv = es_rng_below(rng, 2) == 0;
 	switch (es_rng_below(rng, 3)) {
-	case 0:
-		break;
-	case 1:
-		model->spec.start_revision = newest + 1 + (int64_t)es_rng_below(rng, 4);
-		break;
-	default:
-		model->spec.start_revision = newest - (int64_t)es_rng_below(rng, 15);
-		break;
+	case 0: break;
+	case 1: model->spec.start_revision = newest + 1 + (int64_t)es_rng_below(rng, 4); break;
+	default: model->spec.start_revision = newest - (int64_t)es_rng_below(rng, 15); break;
 	}
 	model->start = model->spec.start_revision > 0 ? model->spec.start_revision : newest + 1;
 	model->awake = model->start <= newest;
@@ -131,7 +134,8 @@ static void check_lost(const struct world *world, struct model_watcher *model)
 	model->awake = false;
 }
 
-static void check_event(const struct world *world, struct model_watcher *model, const struct es_watch_event *event)
+static void check_event(const struct world *world, struct model_watcher *model,
+			const struct es_watch_event *event)
 {
 	size_t at = next_wanted(world, model, model->at);
 	struct seen got = event_seen(event);
@@ -139,7 +143,8 @@ static void check_event(const struct world *world, struct model_watcher *model, 
 
 	assert_true(at < world->history_len);
 	want = world->history[at];
-	if (!model->spec.prev_kv || (got.prev_mod == 0 && want.mod <= es_mvcc_compacted(world->store)))
+	if (!model->spec.prev_kv ||
+	    (got.prev_mod == 0 && want.mod <= es_mvcc_compacted(world->store)))
 		want.prev_mod = 0;
 	assert_memory_equal(&got, &want, sizeof(got));
 	model->at = at + 1;
@@ -153,21 +158,24 @@ static size_t revision_len(const struct world *world, const struct model_watcher
 
 	while (at > 0 && world->history[at - 1].mod == mod)
 		at--;
-	for (at = next_wanted(world, model, at); at < world->history_len && world->history[at].mod == mod;
+	for (at = next_wanted(world, model, at);
+	     at < world->history_len && world->history[at].mod == mod;
 	     at = next_wanted(world, model, at + 1))
 		count++;
 	return count;
 }
 
-static void check_batch(struct world *world, struct model_watcher *model, struct es_watch_event **events, size_t count,
-			size_t max, size_t bytes_soft_max, bool partial)
+static void check_batch(struct world *world, struct model_watcher *model,
+			struct es_watch_event **events, size_t count, size_t max,
+			size_t bytes_soft_max, bool partial)
 {
 	bool was_inside = model->inside;
 	size_t bytes = 0, upcoming;
 
 	for (size_t i = 0; i < count; i++)
 		check_event(world, model, events[i]);
-	for (size_t i = 0; i < count && events[i]->mod_revision != events[count - 1]->mod_revision; i++)
+	for (size_t i = 0; i < count && events[i]->mod_revision != events[count - 1]->mod_revision;
+	     i++)
 		bytes += events[i]->len;
 	assert_true(bytes == 0 || bytes < bytes_soft_max);
 	if (count > 0) {
@@ -191,8 +199,8 @@ static bool read_some(struct world *world, struct model_watcher *model, struct e
 	size_t bytes_soft_max = es_rng_below(rng, 8 * sizeof(struct seen));
 	size_t count;
 	bool partial, again, more;
-	int rc = es_watch_next(world->hub, model->watcher, events, max, bytes_soft_max, 1 + es_rng_below(rng, 12),
-			       &count, &partial, &again);
+	int rc = es_watch_next(world->hub, model->watcher, events, max, bytes_soft_max,
+			       1 + es_rng_below(rng, 12), &count, &partial, &again);
 
 	if (rc == ES_ENOMEM)
 		return true;
@@ -277,7 +285,8 @@ static void run(struct world *world, uint64_t seed, int steps)
 		while (read_some(world, model, &rng)) /* all come to the end */
 			assert_true(calls++ < 10000);
 		assert_true(model->lost || es_watch_is_synced(model->watcher));
-		assert_true(model->lost || next_wanted(world, model, model->at) == world->history_len);
+		assert_true(model->lost ||
+			    next_wanted(world, model, model->at) == world->history_len);
 		es_watch_remove(world->hub, model->watcher);
 		model->watcher = NULL;
 	}
@@ -291,7 +300,8 @@ static void watchers_agree_with_a_model(void **state)
 		struct world world;
 
 		print_message("seed %llu\n", (unsigned long long)seed);
-		assert_int_equal(world_open(&world, UINT64_MAX, QUEUE_EVENTS_MAX, QUEUE_BYTES_MAX), 0);
+		assert_int_equal(world_open(&world, UINT64_MAX, QUEUE_EVENTS_MAX, QUEUE_BYTES_MAX),
+				 0);
 		run(&world, seed, 1500);
 		world_close(&world);
 	}
@@ -318,7 +328,8 @@ static void and_when_memory_fails_by_chance(void **state)
 		struct world world;
 
 		print_message("seed %llu\n", (unsigned long long)seed);
-		assert_int_equal(world_open(&world, UINT64_MAX, QUEUE_EVENTS_MAX, QUEUE_BYTES_MAX), 0);
+		assert_int_equal(world_open(&world, UINT64_MAX, QUEUE_EVENTS_MAX, QUEUE_BYTES_MAX),
+				 0);
 		world.fail_one_in = 2 + (unsigned)seed % 7;
 		run(&world, seed, 1500);
 		world_close(&world);

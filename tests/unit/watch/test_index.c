@@ -31,7 +31,8 @@ static bool ends_later(const struct es_watch_group *a, const struct es_watch_gro
 }
 
 /* Returns the depth; nodes are visited in order, each behind the one before. */
-static size_t check_tree(const struct es_watch_group *node, const struct es_watch_group **before, size_t *count)
+static size_t check_tree(const struct es_watch_group *node, const struct es_watch_group **before,
+			 size_t *count)
 {
 	size_t left, right;
 
@@ -82,7 +83,8 @@ struct slots {
 
 static struct es_mvcc_range slot_range(const struct slots *slots, size_t i)
 {
-	return (struct es_mvcc_range){es_slice_str(slots->keys[i]), es_slice(slots->ends[i], slots->end_lens[i])};
+	return (struct es_mvcc_range){es_slice_str(slots->keys[i]),
+				      es_slice(slots->ends[i], slots->end_lens[i])};
 }
 
 static void draw(struct es_rng *rng, char text[4])
@@ -101,15 +103,12 @@ static void draw_range(struct slots *slots, size_t i, struct es_rng *rng)
 	draw(rng, slots->ends[i]);
 	slots->end_lens[i] = strlen(slots->ends[i]);
 	switch (es_rng_below(rng, 4)) {
-	case 0:
-		slots->end_lens[i] = 0;
-		break;
+	case 0: slots->end_lens[i] = 0; break;
 	case 1:
 		slots->ends[i][0] = '\0';
 		slots->end_lens[i] = 1;
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -136,7 +135,8 @@ static bool contains(struct es_mvcc_range range, struct es_slice key)
 	return es_slice_eq(range.end, es_slice("", 1)) || es_slice_cmp(key, range.end) < 0;
 }
 
-static void assert_matches(const struct es_watch_index *index, struct slots *slots, struct es_rng *rng)
+static void assert_matches(const struct es_watch_index *index, struct slots *slots,
+			   struct es_rng *rng)
 {
 	char text[4];
 
@@ -144,7 +144,8 @@ static void assert_matches(const struct es_watch_index *index, struct slots *slo
 	memset(slots->hit, 0, sizeof(slots->hit));
 	es_watch_index_match(index, es_slice_str(text), mark, slots);
 	for (size_t i = 0; i < SLOTS; i++) {
-		bool want = slots->groups[i] != NULL && contains(slot_range(slots, i), es_slice_str(text));
+		bool want = slots->groups[i] != NULL &&
+			    contains(slot_range(slots, i), es_slice_str(text));
 
 		assert_true(slots->hit[i] == want);
 	}
@@ -170,10 +171,12 @@ static void run(const struct es_mem *mem, uint64_t seed, int steps)
 			slots.groups[i] = NULL;
 		} else {
 			draw_range(&slots, i, &rng);
-			if (es_watch_index_enter(&index, slot_range(&slots, i), &slots.groups[i]) < 0)
+			if (es_watch_index_enter(&index, slot_range(&slots, i), &slots.groups[i]) <
+			    0)
 				slots.groups[i] = NULL;
 		}
-		for (size_t k = 0; k < SLOTS; k++) { /* equal ranges share their group, others do not */
+		for (size_t k = 0; k < SLOTS;
+		     k++) { /* equal ranges share their group, others do not */
 			struct es_mvcc_range a = slot_range(&slots, i);
 			struct es_mvcc_range b = slot_range(&slots, k);
 			bool equal = es_slice_eq(a.key, b.key) && es_slice_eq(a.end, b.end);
@@ -239,7 +242,8 @@ static void the_tree_stays_shallow(void **state)
 		assert_int_equal(es_watch_index_enter(&index, span(key, end), &groups[2 * i]), 0);
 		(void)snprintf(end, sizeof(end), "c%06d", MANY - i);
 		key[0] = 'b';
-		assert_int_equal(es_watch_index_enter(&index, span(key, end), &groups[2 * i + 1]), 0);
+		assert_int_equal(es_watch_index_enter(&index, span(key, end), &groups[2 * i + 1]),
+				 0);
 	}
 	assert_int_equal(check(&index, &depth), 2 * MANY);
 	assert_true(depth < 60);
