@@ -160,7 +160,33 @@ static void drop_watcher(struct watch *watch)
 	es_queue_remove(&watch->ready_link);
 }
 
-/* Everything that the watcher gives in one go: whole revisions, however many events the last one has. */
+static void free_watch(struct watch *watch)
+{
+	struct watch_stream *stream = watch->stream;
+
+	drop_watcher(watch);
+	(void)tdelete(watch, &stream->by_id, by_id);
+	es_queue_remove(&watch->link);
+	es_free(stream->api->config.mem, watch);
+}
+
+static void stream_end(struct watch_stream *stream)
+{
+	while (!es_queue_empty(&stream->watches))
+		free_watch(ES_QUEUE_ITEM(stream->watches.next, struct watch, link));
+	es_queue_remove(&stream->ready_link);
+	es_queue_remove(&stream->link);
+}
+
+/* Our own end of a stream: `closed` does not follow it. */
+static void fail(struct watch_stream *stream, int status)
+{
+	stream_end(stream);
+	es_rpc_finish_status(stream->call, status);
+}
+
+/* Everything that the watcher gives in one go: whole revisions, however many events the last one has, as one answer has to
+ * hold them all. After a failure what was taken is lost to the watcher. */
 static int take_events(struct watch *watch, struct es_buf *events, size_t *ret_count, bool *ret_again)
 {
 	bool partial = true;
@@ -227,6 +253,10 @@ static bool serve(struct watch *watch, bool *ret_again)
 	es_buf_close(&buf);
 	if (rc == ES_ECOMPACTED)
 		return cancel_compacted(watch);
+	if (rc == ES_ENOMEM && count > 0) {
+		fail(stream, rc); /* going on would leave a gap: the client starts again from what it has seen */
+		return false;
+	}
 	if (rc == ES_ENOMEM)
 		*ret_again = true;
 	return sent;
@@ -299,31 +329,6 @@ static void on_idle(uv_idle_t *idle)
 void es_api_watch_wake(struct es_api *api)
 {
 	(void)uv_idle_start(&api->watch_idle, on_idle);
-}
-
-static void free_watch(struct watch *watch)
-{
-	struct watch_stream *stream = watch->stream;
-
-	drop_watcher(watch);
-	(void)tdelete(watch, &stream->by_id, by_id);
-	es_queue_remove(&watch->link);
-	es_free(stream->api->config.mem, watch);
-}
-
-static void stream_end(struct watch_stream *stream)
-{
-	while (!es_queue_empty(&stream->watches))
-		free_watch(ES_QUEUE_ITEM(stream->watches.next, struct watch, link));
-	es_queue_remove(&stream->ready_link);
-	es_queue_remove(&stream->link);
-}
-
-/* Our own end of a stream: `closed` does not follow it. */
-static void fail(struct watch_stream *stream, int status)
-{
-	stream_end(stream);
-	es_rpc_finish_status(stream->call, status);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
