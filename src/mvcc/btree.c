@@ -15,29 +15,43 @@
  * I3  live[i] is the number of live items below child[i]; bit j of a leaf's `dead` tells of
  *     items[j], bits from n on are 0.
  * I4  No node is empty; the root is a leaf or has two children at least.
+ * I5  A node's heads are those of its items (a leaf) or separators from sep[1] on (an inner node):
+ *     all of these begin with the same prefix_len bytes, and at[] has the two bytes behind.
  *
  * A full node splits in the middle, with two exceptions. When the new entry goes behind all others,
  * the left node stays full and the new one starts with that entry alone. When it goes right behind
  * the entry put into this leaf before it, the leaf splits behind it. So ascending inserts, also
  * several interleaved runs of them, fill the leaves wholly. Nodes that became small after a removal
  * merge with a neighbour under the same parent.
+ *
+ * Comparing with a key means fetching its item from memory, which costs more than all else in a
+ * search. So nodes keep heads: two bytes of each key, taken behind what all keys of the node have
+ * in common. They narrow a search down to the few keys with the same head, mostly one or none. A
+ * leaf does not even look at the prefix unless the key is not there.
  */
 
-#define FANOUT	   ES_BTREE_FANOUT
+#define FANOUT     ES_BTREE_FANOUT
 #define MERGE_MAX  (FANOUT * 3 / 4) /* two neighbours with no more than this become one */
-#define MERGE_FROM (FANOUT / 4)	    /* a node this small looks for one */
+#define MERGE_FROM (FANOUT / 4)     /* a node this small looks for one */
 
 _Static_assert(FANOUT <= 64, "a leaf's dead bits are one word");
+
+struct heads {
+	uint32_t prefix_len;
+	uint16_t at[FANOUT]; /* UINT16_MAX where there is no key */
+};
 
 struct leaf {
 	uint64_t dead;
 	uint32_t n;
 	uint32_t last_put; /* where the last insertion went; only a hint for the next split */
+	struct heads heads;
 	struct es_mvcc_item *items[FANOUT];
 };
 
 struct inner {
 	unsigned n;
+	struct heads heads; /* at[i - 1] belongs to sep[i] */
 	void *child[FANOUT];
 	uint64_t live[FANOUT];
 	struct es_mvcc_item *sep[FANOUT];
@@ -107,6 +121,93 @@ void es_btree_close(struct es_btree *tree)
 	es_btree_init(tree, tree->mem);
 }
 
+/* ---- heads ---------------------------------------------------------------------------------- */
+
+static uint16_t head_of(struct es_slice key, size_t prefix_len)
+{
+	unsigned head = 0;
+
+	if (key.len > prefix_len)
+		head = (unsigned)key.data[prefix_len] << 8;
+	if (key.len > prefix_len + 1)
+		head |= key.data[prefix_len + 1];
+	return (uint16_t)head;
+}
+
+static uint32_t common_len(const struct es_mvcc_item *a, const struct es_mvcc_item *b)
+{
+	uint32_t max = a->key_len < b->key_len ? a->key_len : b->key_len, len = 0;
+
+	while (len < max && a->key[len] == b->key[len])
+		len++;
+	return len;
+}
+
+/* Compute all anew for these keys, which ascend: what the outer two have in common, all have. */
+static void heads_renew(struct heads *heads, struct es_mvcc_item *const *items, unsigned n)
+{
+	heads->prefix_len = n == 0 ? 0 : common_len(items[0], items[n - 1]);
+	for (unsigned i = 0; i < FANOUT; i++)
+		heads->at[i] = i < n ? head_of(es_mvcc_item_key(items[i]), heads->prefix_len)
+				     : UINT16_MAX;
+}
+
+/* items[index] is another one than before. */
+static void heads_replace(struct heads *heads, struct es_mvcc_item *const *items, unsigned n,
+			  unsigned index)
+{
+	/* While few keys are there the prefix may still be found longer. */
+	if (n < FANOUT / 8 || common_len(items[index], items[index == 0]) < heads->prefix_len)
+		heads_renew(heads, items, n);
+	else
+		heads->at[index] = head_of(es_mvcc_item_key(items[index]), heads->prefix_len);
+}
+
+/* items[index] is new: there were n - 1 before. */
+static void heads_put(struct heads *heads, struct es_mvcc_item *const *items, unsigned n,
+		      unsigned index)
+{
+	memmove(heads->at + index + 1, heads->at + index, (n - 1 - index) * sizeof(heads->at[0]));
+	heads_replace(heads, items, n, index);
+}
+
+/* The key at `index` went: n are left. */
+static void heads_take(struct heads *heads, unsigned n, unsigned index)
+{
+	memmove(heads->at + index, heads->at + index + 1, (n - index) * sizeof(heads->at[0]));
+	heads->at[n] = UINT16_MAX;
+}
+
+/* The keys with the same head as `key`: those before *ret_low are below it, those from *ret_high on
+ * above, provided that `key` begins with the prefix. */
+static void heads_search(const struct heads *heads, unsigned n, struct es_slice key,
+			 unsigned *ret_low, unsigned *ret_high)
+{
+	uint16_t head = head_of(key, heads->prefix_len);
+	uint16_t low = 0, same = 0;
+
+	/* Over the whole array and without branches, so that the compiler takes vectors. */
+	for (unsigned i = 0; i < FANOUT; i++) {
+		low = (uint16_t)(low + (heads->at[i] < head));
+		same = (uint16_t)(same + (heads->at[i] == head));
+	}
+	*ret_low = low;
+	*ret_high = low + same < (int)n ? (unsigned)(low + same) : n;
+}
+
+/* Is `key` below (< 0) or above (> 0) all keys that begin as this one of the node, or does it too?
+ */
+static int prefix_cmp(const struct heads *heads, const struct es_mvcc_item *item,
+		      struct es_slice key)
+{
+	size_t len = key.len < heads->prefix_len ? key.len : heads->prefix_len;
+	int rc = len == 0 ? 0 : memcmp(key.data, item->key, len);
+
+	if (rc != 0)
+		return rc;
+	return key.len < heads->prefix_len ? -1 : 0;
+}
+
 /* ---- search --------------------------------------------------------------------------------- */
 
 static int key_cmp(const struct es_mvcc_item *item, struct es_slice key)
@@ -117,13 +218,22 @@ static int key_cmp(const struct es_mvcc_item *item, struct es_slice key)
 /* The child that holds `key`, if any does. */
 static unsigned inner_search(const struct inner *inner, struct es_slice key)
 {
-	unsigned low = 0, high = inner->n; /* sep[low] <= key < sep[high] */
+	struct es_mvcc_item *const *seps = inner->sep + 1;
+	unsigned low,
+		high; /* seps before `low` are at or below `key`, those from `high` on above */
+	int rc;
 
-	while (high - low > 1) {
+	if (inner->n == 1)
+		return 0;
+	rc = prefix_cmp(&inner->heads, seps[0], key);
+	if (rc != 0)
+		return rc < 0 ? 0 : inner->n - 1;
+	heads_search(&inner->heads, inner->n - 1, key, &low, &high);
+	while (low < high) {
 		unsigned middle = (low + high) / 2;
 
-		if (key_cmp(inner->sep[middle], key) <= 0)
-			low = middle;
+		if (key_cmp(seps[middle], key) <= 0)
+			low = middle + 1;
 		else
 			high = middle;
 	}
@@ -133,22 +243,26 @@ static unsigned inner_search(const struct inner *inner, struct es_slice key)
 /* The first place whose item is not below `key`. */
 static unsigned leaf_search(const struct leaf *leaf, struct es_slice key, bool *ret_found)
 {
-	unsigned low = 0, high = leaf->n;
+	unsigned low, high;
+	int rc;
 
-	*ret_found = false;
+	*ret_found = true;
+	heads_search(&leaf->heads, leaf->n, key, &low, &high);
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		int rc = key_cmp(leaf->items[middle], key);
 
-		if (rc == 0) {
-			*ret_found = true;
+		rc = key_cmp(leaf->items[middle], key);
+		if (rc == 0)
 			return middle;
-		}
 		if (rc < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
+	*ret_found = false;
+	rc = prefix_cmp(&leaf->heads, leaf->items[0], key);
+	if (rc != 0)
+		return rc < 0 ? 0 : leaf->n;
 	return low;
 }
 
@@ -354,6 +468,7 @@ static void leaf_put(struct leaf *leaf, unsigned index, struct es_mvcc_item *ite
 	leaf->dead = low | (leaf->dead ^ low) << 1;
 	leaf->last_put = index;
 	leaf->n++;
+	heads_put(&leaf->heads, leaf->items, leaf->n, index);
 }
 
 static void leaf_take(struct leaf *leaf, unsigned index)
@@ -365,6 +480,7 @@ static void leaf_take(struct leaf *leaf, unsigned index)
 	memmove(leaf->items + index, leaf->items + index + 1,
 		(leaf->n - index) * sizeof(leaf->items[0]));
 	leaf->dead = low | high >> 1;
+	heads_take(&leaf->heads, leaf->n, index);
 }
 
 static void inner_put(struct inner *inner, unsigned index, void *child, uint64_t live,
@@ -379,6 +495,8 @@ static void inner_put(struct inner *inner, unsigned index, void *child, uint64_t
 	inner->live[index] = live;
 	inner->sep[index] = sep;
 	inner->n++;
+	if (inner->n > 1)
+		heads_put(&inner->heads, inner->sep + 1, inner->n - 1, index == 0 ? 0 : index - 1);
 }
 
 static void inner_take(struct inner *inner, unsigned index)
@@ -388,6 +506,8 @@ static void inner_take(struct inner *inner, unsigned index)
 	memmove(inner->child + index, inner->child + index + 1, tail * sizeof(inner->child[0]));
 	memmove(inner->live + index, inner->live + index + 1, tail * sizeof(inner->live[0]));
 	memmove(inner->sep + index, inner->sep + index + 1, tail * sizeof(inner->sep[0]));
+	if (inner->n > 0)
+		heads_take(&inner->heads, inner->n - 1, index == 0 ? 0 : index - 1);
 }
 
 /* Move the entries of `from`, from `index` on, behind those of `to`. */
@@ -401,6 +521,13 @@ static void leaf_move(struct leaf *to, struct leaf *from, unsigned index)
 	to->n += count;
 	from->n = index;
 	from->dead &= low_bits(index);
+	heads_renew(&to->heads, to->items, to->n);
+	heads_renew(&from->heads, from->items, from->n);
+}
+
+static void inner_renew_heads(struct inner *inner)
+{
+	heads_renew(&inner->heads, inner->sep + 1, inner->n > 0 ? inner->n - 1 : 0);
 }
 
 static void inner_move(struct inner *to, struct inner *from, unsigned index)
@@ -412,6 +539,8 @@ static void inner_move(struct inner *to, struct inner *from, unsigned index)
 	memcpy(to->sep + to->n, from->sep + index, count * sizeof(to->sep[0]));
 	to->n += count;
 	from->n = index;
+	inner_renew_heads(to);
+	inner_renew_heads(from);
 }
 
 /* ---- insertion ------------------------------------------------------------------------------ */
@@ -422,7 +551,8 @@ static void leaf_split_put(struct leaf *leaf, struct leaf *right, unsigned index
 {
 	unsigned at = index == FANOUT || index == leaf->last_put + 1 ? index : FANOUT / 2;
 
-	*right = (struct leaf){.n = 0};
+	right->n = 0;
+	right->dead = 0;
 	leaf_move(right, leaf, at);
 	if (index <= at && at < FANOUT)
 		leaf_put(leaf, index, item);
@@ -481,6 +611,7 @@ static void grow_root(struct es_btree *tree, struct inner *root, uint64_t live_l
 		      uint64_t live_right, struct es_mvcc_item *sep)
 {
 	root->n = 0;
+	inner_renew_heads(root);
 	inner_put(root, 0, tree->root, live_left, NULL);
 	inner_put(root, 1, right, live_right, sep);
 	tree->root = root;
@@ -532,7 +663,9 @@ int es_btree_insert(struct es_btree *tree, struct es_btree_cursor *cursor,
 	if (tree->root == NULL) {
 		struct leaf *leaf = spare[0];
 
-		*leaf = (struct leaf){.n = 0};
+		leaf->n = 0;
+		leaf->dead = 0;
+		heads_renew(&leaf->heads, NULL, 0);
 		leaf_put(leaf, 0, item);
 		tree->root = leaf;
 		tree->height = 1;
@@ -568,8 +701,11 @@ static void renew_separator(struct es_btree *tree, const struct es_btree_cursor 
 		step--;
 		inner = step->node;
 		if (step->index > 0) {
-			if (next != NULL)
+			if (next != NULL) {
 				inner->sep[step->index] = next;
+				heads_replace(&inner->heads, inner->sep + 1, inner->n - 1,
+					      step->index - 1);
+			}
 			return;
 		}
 		if (next == NULL && inner->n > 1)
@@ -672,9 +808,22 @@ struct walk {
 	uint64_t bytes;
 };
 
+static void check_heads(const struct heads *heads, struct es_mvcc_item *const *items, unsigned n)
+{
+	for (unsigned i = 0; i < FANOUT; i++) {
+		uint16_t want = UINT16_MAX;
+
+		if (i < n) {
+			ES_ASSERT(common_len(items[0], items[i]) >= heads->prefix_len); /* I5 */
+			want = head_of(es_mvcc_item_key(items[i]), heads->prefix_len);
+		}
+		ES_ASSERT(heads->at[i] == want); /* I5 */
+	}
+}
+
 static uint64_t check_leaf(const struct leaf *leaf, struct walk *walk)
 {
-	ES_ASSERT(leaf->n > 0 && leaf->n <= FANOUT);	   /* I4 */
+	ES_ASSERT(leaf->n > 0 && leaf->n <= FANOUT);       /* I4 */
 	ES_ASSERT((leaf->dead & ~low_bits(leaf->n)) == 0); /* I3 */
 	for (unsigned i = 0; i < leaf->n; i++) {
 		struct es_mvcc_item *item = leaf->items[i];
@@ -684,6 +833,7 @@ static uint64_t check_leaf(const struct leaf *leaf, struct walk *walk)
 		walk->last = item;
 		walk->items++;
 	}
+	check_heads(&leaf->heads, leaf->items, leaf->n);
 	walk->first = leaf->items[0];
 	return leaf_live(leaf);
 }
@@ -701,12 +851,13 @@ static uint64_t check_node(const void *node, unsigned height, struct walk *walk)
 	for (unsigned i = 0; i < inner->n; i++) {
 		uint64_t below = check_node(inner->child[i], height - 1, walk);
 
-		ES_ASSERT(below == inner->live[i]);		   /* I3 */
+		ES_ASSERT(below == inner->live[i]);                /* I3 */
 		ES_ASSERT(i == 0 || inner->sep[i] == walk->first); /* I2 */
 		if (i == 0)
 			first = walk->first;
 		live += below;
 	}
+	check_heads(&inner->heads, inner->sep + 1, inner->n - 1);
 	walk->first = first;
 	return live;
 }

@@ -198,13 +198,19 @@ static int read_newest(const struct es_mvcc *store, struct es_mvcc_range range, 
 }
 
 static int read_single(const struct es_mvcc *store, struct es_slice key, int64_t revision,
-		       uint64_t max, struct gather *gather, uint64_t *ret_count)
+		       int64_t newest, uint64_t max, struct gather *gather, uint64_t *ret_count)
 {
+	const struct es_mvcc_version *version = NULL;
+	const struct es_mvcc_item *item;
 	struct es_btree_cursor cursor;
-	const struct es_mvcc_item *item = es_btree_find(&store->tree, key, &cursor);
-	const struct es_mvcc_version *version = item == NULL ? NULL
-							     : es_mvcc_visible(item, revision);
 
+	if (revision == newest) {
+		version = es_mvcc_get(store, key);
+	} else {
+		item = es_btree_find(&store->tree, key, &cursor);
+		if (item != NULL)
+			version = es_mvcc_visible(item, revision);
+	}
 	*ret_count = version != NULL;
 	if (version == NULL || max == 0)
 		return 0;
@@ -375,7 +381,7 @@ int es_mvcc_range_at(const struct es_mvcc *store, const struct es_mvcc_range_req
 	if (revision < store->compacted)
 		return ES_ECOMPACTED;
 	if (es_mvcc_range_is_single(req->range))
-		rc = read_single(store, req->range.key, revision, max, &gather, &count);
+		rc = read_single(store, req->range.key, revision, newest, max, &gather, &count);
 	else if (revision == newest)
 		rc = read_newest(store, req->range, max, &gather, &count);
 	else if (!es_mvcc_range_is_unbounded(req->range) &&

@@ -16,7 +16,7 @@
  * nearly dense.
  */
 
-#define CHUNK	   ((size_t)ES_REVLOG_CHUNK)
+#define CHUNK      ((size_t)ES_REVLOG_CHUNK)
 #define MERGE_FROM (CHUNK / 4)
 #define MERGE_MAX  (CHUNK * 3 / 4)
 
@@ -246,8 +246,8 @@ void es_revlog_check(const struct es_revlog *log)
 	for (size_t i = 0; i < log->chunk_count; i++) {
 		const struct es_revlog_chunk *chunk = &log->chunks[i];
 
-		ES_ASSERT(chunk->n > 0 && chunk->n <= CHUNK);			/* R2 */
-		ES_ASSERT(chunk->first_main == chunk->versions[0]->main);	/* R2 */
+		ES_ASSERT(chunk->n > 0 && chunk->n <= CHUNK);                   /* R2 */
+		ES_ASSERT(chunk->first_main == chunk->versions[0]->main);       /* R2 */
 		ES_ASSERT(chunk->first_sub == es_mvcc_sub(chunk->versions[0])); /* R2 */
 		for (size_t j = 0; j < chunk->n; j++) {
 			const struct es_mvcc_version *version = chunk->versions[j];

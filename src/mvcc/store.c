@@ -112,7 +112,8 @@ const struct es_mvcc_version *es_mvcc_get(const struct es_mvcc *store, struct es
 	struct es_btree_cursor cursor;
 	const struct es_mvcc_item *item = es_btree_find(&store->tree, key, &cursor);
 
-	return item == NULL || es_mvcc_is_tombstone(item->newest) ? NULL : item->newest;
+	/* The tree knows, without a look at the version. */
+	return item != NULL && es_btree_is_live(&store->tree, &cursor) ? item->newest : NULL;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -254,7 +255,7 @@ static uint64_t check_chain(const struct es_mvcc *store, const struct es_mvcc_it
 		ES_ASSERT(v->item == item); /* S1 */
 		ES_ASSERT(newer == NULL ||
 			  es_mvcc_revision_cmp(v, newer->main, es_mvcc_sub(newer)) < 0); /* S1 */
-		ES_ASSERT(v->main <= store->revision);					 /* S5 */
+		ES_ASSERT(v->main <= store->revision);                                   /* S5 */
 		ES_ASSERT(v->create <= v->main);
 		ES_ASSERT(es_mvcc_is_tombstone(v) == (es_mvcc_version_number(v) == 0));
 		ES_ASSERT(es_revlog_at(&store->log, es_revlog_seek(&store->log, v->main,
@@ -282,9 +283,9 @@ void es_mvcc_check(const struct es_mvcc *store)
 		ES_ASSERT(es_btree_is_live(&store->tree, &cursor) ==
 			  !es_mvcc_is_tombstone(cursor.item->newest)); /* S3 */
 	}
-	ES_ASSERT(versions == store->log.count);	/* S2 */
-	ES_ASSERT(data_bytes == store->data_bytes);	/* S4 */
-	ES_ASSERT(live_bytes == store->live_bytes);	/* S4 */
+	ES_ASSERT(versions == store->log.count);        /* S2 */
+	ES_ASSERT(data_bytes == store->data_bytes);     /* S4 */
+	ES_ASSERT(live_bytes == store->live_bytes);     /* S4 */
 	ES_ASSERT(store->compacted <= store->revision); /* S5 */
 	ES_ASSERT(es_mvcc_bytes_live(store) <= es_mvcc_bytes(store));
 }

@@ -3,12 +3,11 @@
 /*
  * Transactions, in three passes over the request
  *
- * judge: all compares, those of nested transactions on the branches taken included, against the state
- *     before; builds the tree of results as it goes, so that the later passes read from there which
- *     branches are taken.
- * check: everything that can refuse the operations on the branches taken, in their order.
- * execute: the operations in their order; each sees what those before it wrote. Only memory can run
- *     out here.
+ * judge: all compares, those of nested transactions on the branches taken included, against the
+ * state before; builds the tree of results as it goes, so that the later passes read from there
+ * which branches are taken. check: everything that can refuse the operations on the branches taken,
+ * in their order. execute: the operations in their order; each sees what those before it wrote.
+ * Only memory can run out here.
  *
  * The check pass, as etcd's, looks at the state before the transaction, so a put that keeps the
  * value or lease of a key which an earlier operation of the same transaction deletes gets past it.
