@@ -88,17 +88,16 @@ void es_engine_set_watch_wake(struct es_engine *e, void (*wake)(void *ctx, struc
 static void on_applied(void *ctx, uint64_t index, uint64_t term, struct es_slice batch)
 {
 	struct es_engine *e = ctx;
-	struct es_blake3 hasher;
-	uint8_t numbers[24];
+	/* The batch is hashed by itself, from an aligned start: that is where BLAKE3 is fast. */
+	uint8_t link[2 * ES_BLAKE3_BYTES + 24];
+	uint8_t *numbers = link + ES_BLAKE3_BYTES;
 
+	memcpy(link, e->chain, ES_BLAKE3_BYTES);
 	es_store_u64le(numbers, index);
 	es_store_u64le(numbers + 8, term);
 	es_store_u64le(numbers + 16, (uint64_t)es_mvcc_revision(e->store));
-	es_blake3_init(&hasher);
-	es_blake3_update(&hasher, es_slice(e->chain, sizeof(e->chain)));
-	es_blake3_update(&hasher, es_slice(numbers, sizeof(numbers)));
-	es_blake3_update(&hasher, batch);
-	es_blake3_final(&hasher, e->chain);
+	es_blake3(batch, numbers + 24);
+	es_blake3(es_slice(link, sizeof(link)), e->chain);
 }
 
 static void on_dropped(void *ctx, void *op, int status)
