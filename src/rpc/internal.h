@@ -24,6 +24,7 @@
  *   http.c     plain HTTP requests, whatever carries them
  *   http1.c    HTTP/1.1
  *   h2_http.c  plain requests on streams of HTTP/2
+ *   reflection.c  server reflection, a service like any other
  *   wheel.c    deadlines
  */
 struct es_rpc_conn;

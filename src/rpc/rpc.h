@@ -68,6 +68,9 @@ struct es_rpc_method {
 /* The table is borrowed for the server's life (static). `service_ctx` comes back from es_rpc_call_ctx. ES_ENOMEM. */
 int es_rpc_register(struct es_rpc_server *server, const struct es_rpc_method *methods, size_t count, void *service_ctx);
 
+/* grpc.reflection.v1 and v1alpha: lists what is registered, with the descriptors of proto/. ES_ENOMEM. */
+int es_rpc_register_reflection(struct es_rpc_server *server);
+
 /*
  * The one place that every call passes: `start` may refuse it (a status < 0 and nothing else is called; later issues put
  * authentication and admission here), `finish` sees the outcome of every started one. For metrics as well. Optional.

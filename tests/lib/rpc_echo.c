@@ -302,7 +302,8 @@ int main(int argc, char **argv)
 	uv_loop_init(&loop);
 	if (es_rpc_server_new(&config, &server) < 0 ||
 	    es_rpc_register(server, methods, ES_ARRAY_LEN(methods), NULL) < 0 ||
-	    es_http_register(server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0) {
+	    es_http_register(server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0 ||
+	    es_rpc_register_reflection(server) < 0) {
 		fprintf(stderr, "no memory\n");
 		return 1;
 	}
