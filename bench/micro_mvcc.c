@@ -30,6 +30,13 @@ static double now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
 static void report(const char *what, uint64_t ops, double start_s)
 {
 	double s = now_s() - start_s;
@@ -68,7 +75,7 @@ static void put(struct bench *b, struct es_slice key)
 
 static void fill(struct bench *b, bool ascending)
 {
-	size_t before = mallinfo2().uordblks;
+	size_t before = heap_bytes();
 	double start = now_s();
 	char key[KEY_BYTES];
 
@@ -76,7 +83,7 @@ static void fill(struct bench *b, bool ascending)
 		put(b, make_key(key, i, ascending));
 	report(ascending ? "put, new keys, ascending" : "put, new keys, random", b->keys, start);
 	printf("%-36s %12.1f\n", "  heap bytes a key",
-	       (double)(mallinfo2().uordblks - before) / (double)b->keys);
+	       (double)(heap_bytes() - before) / (double)b->keys);
 	printf("%-36s %12.1f\n", "  es_mvcc_bytes a key",
 	       (double)es_mvcc_bytes(b->store) / (double)b->keys);
 }

@@ -11,12 +11,12 @@
  *
  * Items are borrowed: the tree reads their keys and never frees them.
  */
-#define ES_BTREE_FANOUT	    64
+#define ES_BTREE_FANOUT     64
 #define ES_BTREE_HEIGHT_MAX 16
 
 struct es_btree {
 	const struct es_mem *mem;
-	void *root;	 /* NULL: empty */
+	void *root;      /* NULL: empty */
 	unsigned height; /* levels, leaves included */
 	uint64_t items;
 	uint64_t live;

@@ -95,8 +95,8 @@ struct es_mvcc_range_req {
 };
 
 struct es_mvcc_range_res {
-	int64_t count;	/* keys in the range before bounds and limit */
-	bool more;	/* the limit cut something off */
+	int64_t count;  /* keys in the range before bounds and limit */
+	bool more;      /* the limit cut something off */
 	bool keys_only; /* copied from the request */
 	size_t n;
 	const struct es_mvcc_version *
@@ -132,9 +132,9 @@ enum es_mvcc_compare_result {
 
 struct es_mvcc_compare {
 	struct es_mvcc_range range;
-	int32_t target;	       /* unknown: everything is equal */
-	int32_t result;	       /* unknown: holds (but for the value of a missing key) */
-	int64_t number;	       /* all targets but VALUE */
+	int32_t target;        /* unknown: everything is equal */
+	int32_t result;        /* unknown: holds (but for the value of a missing key) */
+	int64_t number;        /* all targets but VALUE */
 	struct es_slice value; /* VALUE */
 };
 

@@ -14,7 +14,7 @@
  *     version of the chain points back to the item.
  * S2  The revision log holds exactly the versions of all chains.
  * S3  An item is dead in the tree if and only if its newest version is a tombstone.
- * S4  data_bytes is the size of all versions and items; live_bytes that of live items, their newest
+ * S4  version_bytes is the size of all versions; live_bytes that of live items, their newest
  *     versions and a slot in each index.
  * S5  Between transactions no version is newer than `revision`, and compacted <= revision.
  * S6  For every revision r >= compacted, and every r of a pin, the version of each key that a
@@ -32,12 +32,18 @@ int es_mvcc_new(const struct es_mem *mem, struct es_mvcc **ret_store)
 	store->mem = mem;
 	es_btree_init(&store->tree, mem);
 	es_revlog_init(&store->log, mem);
+	es_mvcc_pool_init(&store->items, mem);
 	store->revision = 1;
 	store->compacted = -1;
 	store->pins.next = &store->pins;
 	store->pins.prev = &store->pins;
 	*ret_store = store;
 	return 0;
+}
+
+static void item_free(struct es_mvcc *store, struct es_mvcc_item *item)
+{
+	es_mvcc_pool_free(&store->items, item, es_mvcc_item_bytes(item->key_len));
 }
 
 void es_mvcc_free(struct es_mvcc *store)
@@ -57,9 +63,10 @@ void es_mvcc_free(struct es_mvcc *store)
 		struct es_mvcc_item *item = cursor.item;
 
 		es_btree_next(&store->tree, &cursor);
-		es_free(store->mem, item);
+		item_free(store, item);
 	}
 	es_btree_close(&store->tree);
+	es_mvcc_pool_close(&store->items);
 	es_revlog_close(&store->log);
 	es_free(store->mem, store);
 }
@@ -76,7 +83,8 @@ int64_t es_mvcc_compacted(const struct es_mvcc *store)
 
 uint64_t es_mvcc_bytes(const struct es_mvcc *store)
 {
-	return sizeof(*store) + store->data_bytes + store->tree.bytes + store->log.bytes;
+	return sizeof(*store) + store->version_bytes + store->items.bytes + store->tree.bytes +
+	       store->log.bytes;
 }
 
 uint64_t es_mvcc_bytes_live(const struct es_mvcc *store)
@@ -163,7 +171,7 @@ static int item_add(struct es_mvcc *store, struct es_slice key, struct es_btree_
 	int rc;
 
 	ES_ASSERT(key.len <= ES_MVCC_BYTES_MAX);
-	item = es_alloc(store->mem, es_mvcc_item_bytes(key.len));
+	item = es_mvcc_pool_alloc(&store->items, es_mvcc_item_bytes(key.len));
 	if (item == NULL)
 		return ES_ENOMEM;
 	item->newest = NULL;
@@ -172,10 +180,9 @@ static int item_add(struct es_mvcc *store, struct es_slice key, struct es_btree_
 		memcpy(item->key, key.data, key.len);
 	rc = es_btree_insert(&store->tree, cursor, item);
 	if (rc < 0) {
-		es_free(store->mem, item);
+		item_free(store, item);
 		return rc;
 	}
-	store->data_bytes += es_mvcc_item_bytes(key.len);
 	*ret_item = item;
 	return 0;
 }
@@ -212,7 +219,7 @@ int es_mvcc_write(struct es_mvcc *store, struct es_slice key, struct es_btree_cu
 	version->prev = item->newest;
 	item->newest = version;
 	store->live_bytes += live_size(item);
-	store->data_bytes += es_mvcc_version_bytes(version);
+	store->version_bytes += es_mvcc_version_bytes(version);
 	es_revlog_append(&store->log, version);
 	if (cursor->item != NULL)
 		es_btree_set_live(&store->tree, cursor, !es_mvcc_is_tombstone(version));
@@ -226,7 +233,7 @@ fail:
 void es_mvcc_version_drop(struct es_mvcc *store, struct es_mvcc_version *version)
 {
 	es_revlog_remove(&store->log, version);
-	store->data_bytes -= es_mvcc_version_bytes(version);
+	store->version_bytes -= es_mvcc_version_bytes(version);
 	es_free(store->mem, version);
 }
 
@@ -237,8 +244,7 @@ void es_mvcc_item_drop(struct es_mvcc *store, struct es_mvcc_item *item)
 	es_btree_find(&store->tree, es_mvcc_item_key(item), &cursor);
 	ES_ASSERT(cursor.item == item);
 	es_btree_remove(&store->tree, &cursor);
-	store->data_bytes -= es_mvcc_item_bytes(item->key_len);
-	es_free(store->mem, item);
+	item_free(store, item);
 }
 
 /* ---- check ---------------------------------------------------------------------------------- */
@@ -249,7 +255,7 @@ static uint64_t check_chain(const struct es_mvcc *store, const struct es_mvcc_it
 	const struct es_mvcc_version *newer = NULL;
 	uint64_t n = 0;
 
-	*ret_bytes = es_mvcc_item_bytes(item->key_len);
+	*ret_bytes = 0;
 	for (const struct es_mvcc_version *v = item->newest; v != NULL;
 	     newer = v, v = v->prev, n++) {
 		ES_ASSERT(v->item == item); /* S1 */
@@ -269,7 +275,7 @@ static uint64_t check_chain(const struct es_mvcc *store, const struct es_mvcc_it
 void es_mvcc_check(const struct es_mvcc *store)
 {
 	struct es_btree_cursor cursor;
-	uint64_t versions = 0, data_bytes = 0, live_bytes = 0;
+	uint64_t versions = 0, version_bytes = 0, live_bytes = 0;
 
 	es_btree_check(&store->tree);
 	es_revlog_check(&store->log);
@@ -278,14 +284,14 @@ void es_mvcc_check(const struct es_mvcc *store)
 		uint64_t bytes;
 
 		versions += check_chain(store, cursor.item, &bytes);
-		data_bytes += bytes;
+		version_bytes += bytes;
 		live_bytes += live_size(cursor.item);
 		ES_ASSERT(es_btree_is_live(&store->tree, &cursor) ==
 			  !es_mvcc_is_tombstone(cursor.item->newest)); /* S3 */
 	}
-	ES_ASSERT(versions == store->log.count);        /* S2 */
-	ES_ASSERT(data_bytes == store->data_bytes);     /* S4 */
-	ES_ASSERT(live_bytes == store->live_bytes);     /* S4 */
-	ES_ASSERT(store->compacted <= store->revision); /* S5 */
+	ES_ASSERT(versions == store->log.count);          /* S2 */
+	ES_ASSERT(version_bytes == store->version_bytes); /* S4 */
+	ES_ASSERT(live_bytes == store->live_bytes);       /* S4 */
+	ES_ASSERT(store->compacted <= store->revision);   /* S5 */
 	ES_ASSERT(es_mvcc_bytes_live(store) <= es_mvcc_bytes(store));
 }

@@ -2,6 +2,7 @@
 #define ES_MVCC_STORE_H
 
 #include "mvcc/btree.h"
+#include "mvcc/pool.h"
 #include "mvcc/revlog.h"
 
 /* The inside of the store, shared by the files of this module. Invariants: store.c. */
@@ -11,13 +12,14 @@ struct es_mvcc {
 	struct es_revlog log;
 	int64_t revision;
 	int64_t compacted;
-	uint64_t data_bytes; /* of all versions and items */
+	struct es_mvcc_pool items;
+	uint64_t version_bytes; /* of all versions */
 	uint64_t live_bytes; /* of the newest versions of live keys, their items and index slots */
 
 	/* Compaction: see compact.c. */
 	struct es_mvcc_pin pins;     /* head of the ring */
 	struct es_mvcc_cursor sweep; /* the log before this is swept */
-	int64_t kept_at;	     /* 0, or a revision at which the sweep kept tombstones */
+	int64_t kept_at;             /* 0, or a revision at which the sweep kept tombstones */
 
 	/* What es_mvcc_hash_includes found out about a revision; the past does not change. 0:
 	 * nothing yet. */

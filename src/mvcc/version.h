@@ -23,12 +23,12 @@ struct es_mvcc_item {
  */
 struct es_mvcc_version {
 	int64_t main;
-	int64_t create;		      /* 0: a tombstone */
+	int64_t create;               /* 0: a tombstone */
 	struct es_mvcc_version *prev; /* the next older version still held, or NULL */
 	struct es_mvcc_item *item;
 	uint32_t value_len;
 	uint16_t version; /* unless ES_MVCC_WIDE_VERSION */
-	uint16_t bits;	  /* flags, and the sub revision unless ES_MVCC_WIDE_SUB */
+	uint16_t bits;    /* flags, and the sub revision unless ES_MVCC_WIDE_SUB */
 	uint64_t words[];
 };
 

@@ -183,8 +183,9 @@ static void descending_removal_gives_memory_back(void **state)
 	fixture_free(f);
 }
 
-/* Filled in order, an inner node above the leaves has FANOUT full ones. Its first item is a separator at the root, and
- * goes time and again here, while the leaf is too far from its full neighbour to merge; in the end inner nodes merge. */
+/* Filled in order, an inner node above the leaves has FANOUT full ones. Its first item is a
+ * separator at the root, and goes time and again here, while the leaf is too far from its full
+ * neighbour to merge; in the end inner nodes merge. */
 static void separators_follow_the_first_item(void **state)
 {
 	const uint32_t first = ES_BTREE_FANOUT * ES_BTREE_FANOUT;

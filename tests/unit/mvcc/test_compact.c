@@ -84,7 +84,7 @@ static void only_what_no_reader_needs_goes(void **state)
 	put(&b, "b", "1");  /* 5 */
 	del(&b, "b", NULL); /* 6 */
 	put(&b, "c", "1");  /* 7 */
-	compact(&b, 3);	    /* a@2 goes */
+	compact(&b, 3);     /* a@2 goes */
 	assert_int_equal(es_mvcc_versions(b.store), 5);
 	compact(&b, 5); /* a@3 goes */
 	assert_int_equal(es_mvcc_versions(b.store), 4);

@@ -1,18 +1,19 @@
 #include "support.h"
 
 /*
- * The store against a deliberately naive model: an array of all versions ever written, searched from end to end for
- * each question. Random episodes mix transactions, ranges, compactions, pins, history, hashes and restores; every
- * answer must be the model's. ES_TEST_SEED=<n> runs the one episode with that seed.
+ * The store against a deliberately naive model: an array of all versions ever written, searched
+ * from end to end for each question. Random episodes mix transactions, ranges, compactions, pins,
+ * history, hashes and restores; every answer must be the model's. ES_TEST_SEED=<n> runs the one
+ * episode with that seed.
  */
 
 #define EPISODES     1000
-#define STEPS	     220
+#define STEPS        220
 #define KEYS_MAX     260
 #define VERSIONS_MAX 60000
-#define LEASES	     3 /* leases 1 and 2 exist */
-#define PINS	     4
-#define OPS_MAX	     4
+#define LEASES       3 /* leases 1 and 2 exist */
+#define PINS         4
+#define OPS_MAX      4
 #define DEPTH_MAX    3
 
 struct m_version {
@@ -524,8 +525,8 @@ static void m_delete(struct world *w, const struct es_mvcc_delete *del, size_t b
 	assert_int_equal(res->revision, w->revision + (w->version_count > begin));
 }
 
-/* Do to the model what the transaction did to the store, and compare the answers on the way. `path` is the branches
- * taken, in depth-first order, as found before the first write. */
+/* Do to the model what the transaction did to the store, and compare the answers on the way. `path`
+ * is the branches taken, in depth-first order, as found before the first write. */
 static void m_execute(struct world *w, const struct es_mvcc_txn *txn, const bool **path,
 		      size_t begin, const struct es_mvcc_txn_res *res)
 {
@@ -684,7 +685,8 @@ static void step_pin(struct world *w)
 	pin->held = true;
 }
 
-/* Replay from somewhere in pieces: exactly what the model has there, as far as compaction keeps it. */
+/* Replay from somewhere in pieces: exactly what the model has there, as far as compaction keeps it.
+ */
 static void step_history(struct world *w)
 {
 	struct es_mvcc_cursor cursor = {(int64_t)below(w, (uint64_t)w->revision + 3),
@@ -813,7 +815,8 @@ static void make_keys(struct world *w)
 		bytes[0] = first[i / block];
 		bytes[1] = (char)(number / 16);
 		bytes[2] = (char)(number % 16);
-		/* Within a block: "f", then "fxy" ascending; the trailing parts differ in length by order. */
+		/* Within a block: "f", then "fxy" ascending; the trailing parts differ in length by
+		 * order. */
 		w->keys[i] = es_slice(bytes, number == 0 ? 1 : 3);
 		assert_true(i == 0 || es_slice_cmp(w->keys[i - 1], w->keys[i]) < 0);
 	}

@@ -129,7 +129,7 @@ static void compares_on_values_and_ranges(void **state)
 static void operations_see_what_came_before(void **state)
 {
 	struct es_mvcc_op ops[] = {
-		op_range("a", "z"), op_put("a", "1"),	 op_range("a", "z"), op_delete("b", "c"),
+		op_range("a", "z"), op_put("a", "1"),    op_range("a", "z"), op_delete("b", "c"),
 		op_range("a", "z"), op_delete("x", "y"), op_put("b1", "3"),
 	};
 	struct bench b;
