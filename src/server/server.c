@@ -58,6 +58,7 @@ struct es_server {
 	struct es_engine *engine;
 	struct es_api *api;
 	struct listener *listeners;
+	struct listener **listeners_end;
 	int exit_status;
 	bool started;  /* everything is up but, perhaps, a leader */
 	bool has_leader;
@@ -302,10 +303,11 @@ static int listen_on(struct es_server *s, const struct es_url_list *urls, unsign
 		rc = es_rpc_server_listen(s->rpc, &listen, &l->port, s->errmsg, sizeof(s->errmsg));
 		if (rc < 0)
 			return rc;
-		*l = (struct listener){s->listeners, url, l->port, address_text(s, url, l->port), faces, metrics};
+		*l = (struct listener){NULL, url, l->port, address_text(s, url, l->port), faces, metrics};
 		if (l->address == NULL)
 			return no_memory(s);
-		s->listeners = l;
+		*s->listeners_end = l;
+		s->listeners_end = &l->next;
 		if (metrics)
 			es_log(s->log, ES_LOG_INFO, "serving metrics", ES_STR("address", l->address));
 	}
@@ -495,6 +497,7 @@ int es_server_run(const struct es_config *config, const struct es_log *log)
 		return 1;
 	}
 	es_arena_init(&s->arena, s->mem, 4096);
+	s->listeners_end = &s->listeners;
 	rc = start_signals(s);
 	ES_ASSERT(rc == 0); /* nothing but the loop's own pipe is needed */
 	rc = start(s);
