@@ -110,54 +110,39 @@ static uint64_t txn_cost(const struct es_mvcc_txn *txn)
 	return success > failure ? success : failure;
 }
 
-static int propose_quota_alarm(struct es_engine *e, bool activate)
+static int propose_quota_alarm(struct es_engine *e, bool activate, struct es_engine_op *op)
 {
 	uint8_t body[11] = {activate ? 1 : 0, (uint8_t)ES_ALARM_NOSPACE, 1};
-	int rc;
 
-	if (e->alarm_proposed)
-		return 0;
 	es_store_u64le(body + 3, e->config.member_id);
-	rc = es_engine_propose(e, NULL, ES_COMMAND_ALARM, es_slice(body, sizeof(body)));
-	e->alarm_proposed = rc == 0;
-	return rc;
-}
-
-/* ES_ENOSPACE when `cost` more bytes pass the quota; raises the alarm then. */
-static int admit(struct es_engine *e, uint64_t cost)
-{
-	if (cost == 0)
-		return 0;
-	if (alarm_active(e, ES_ALARM_NOSPACE))
-		return ES_ENOSPACE;
-	if (es_mvcc_bytes(e->store) + cost <= e->config.quota_bytes)
-		return 0;
-	(void)propose_quota_alarm(e, true); /* lost: the next write tries again */
-	return ES_ENOSPACE;
+	return es_engine_propose(e, op, ES_COMMAND_ALARM, es_slice(body, sizeof(body)));
 }
 
 void es_engine_check_quota(struct es_engine *e)
 {
-	if (!e->is_leader || !alarm_active(e, ES_ALARM_NOSPACE))
+	if (!e->is_leader || e->alarm_proposed)
 		return;
 	for (size_t i = 0; i < e->alarm_count; i++) {
 		if (e->alarms[i].type == ES_ALARM_NOSPACE && e->alarm_by_quota[i] &&
 		    es_mvcc_bytes(e->store) < e->config.quota_bytes / 10 * 9)
-			(void)propose_quota_alarm(e, false);
+			e->alarm_proposed = propose_quota_alarm(e, false, NULL) == 0;
 	}
 }
 
 int es_engine_write(struct es_engine *e, struct es_engine_op *op, enum es_command_kind kind,
 		    struct es_slice request, const struct es_mvcc_txn *txn)
 {
-	int rc;
+	uint64_t cost = txn_cost(txn);
 
+	op->txn = txn;
+	op->over_quota = cost > 0 && es_mvcc_bytes(e->store) + cost > e->config.quota_bytes;
 	if (alarm_active(e, ES_ALARM_CORRUPT))
 		return ES_ECORRUPT_MEMBER;
-	rc = admit(e, txn_cost(txn));
-	if (rc < 0)
-		return rc;
-	op->txn = txn;
+	if (cost > 0 && alarm_active(e, ES_ALARM_NOSPACE))
+		return ES_ENOSPACE;
+	/* The alarm is there when the refusal is told. */
+	if (op->over_quota)
+		return propose_quota_alarm(e, true, op);
 	return es_engine_propose(e, op, kind, request);
 }
 
@@ -311,6 +296,8 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 		break;
 	case ES_COMMAND_ALARM:
 		rc = es_engine_apply_alarm(e, command.body, op);
+		if (rc == 0 && op != NULL && op->over_quota)
+			rc = ES_ENOSPACE;
 		break;
 	case ES_COMMAND_MEMBER:
 		rc = es_engine_apply_member(e, command.body);

@@ -227,7 +227,8 @@ static void on_background(uv_idle_t *idle)
 
 void es_engine_wake_background(struct es_engine *e)
 {
-	if (!e->closing)
+	/* Replay at the start comes before the handles: es_engine_open wakes it afterwards. */
+	if (!e->closing && e->handles_open > 0)
 		(void)uv_idle_start(&e->background, on_background);
 }
 
@@ -399,6 +400,7 @@ int es_engine_open(const struct es_engine_config *config, struct es_engine **ret
 	e->background.data = e;
 	e->handles_open = 2;
 	(void)uv_timer_start(&e->tick, on_tick, TICK_MS, TICK_MS);
+	es_engine_wake_background(e);
 	*ret_engine = e;
 	return 0;
 }

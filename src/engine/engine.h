@@ -95,11 +95,13 @@ struct es_engine_op {
 	struct es_engine *engine;
 	enum es_command_kind kind;
 	bool physical;
+	bool over_quota;
 };
 
 /*
  * Submit a put, delete or transaction. `command` is the encoded command for the log (engine/command.h), `txn` the same,
- * decoded. Quota is judged here: ES_ENOSPACE raises the alarm. Any status < 0: refused, `done` is not called.
+ * decoded. The quota is judged here: a write above it raises the alarm and is then refused with ES_ENOSPACE through `done`. Any
+ * status < 0 returned: refused, `done` is not called.
  */
 int es_engine_write(struct es_engine *engine, struct es_engine_op *op, enum es_command_kind kind,
 		    struct es_slice request, const struct es_mvcc_txn *txn);
