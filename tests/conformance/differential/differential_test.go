@@ -14,6 +14,7 @@ import (
 var (
 	requestsFlag = flag.Int("requests", 100_000, "requests to make in the random run")
 	seedFlag     = flag.Uint64("seed", 0, "seed of the random run; 0 takes one from the clock")
+	laterFlag    = flag.Bool("later", false, "also run what is left for later issues")
 	diffsFlag    = flag.Int("differences", 5, "stop the random run after so many differences")
 )
 

@@ -166,6 +166,9 @@ func (w *watchStream) await(limit time.Duration, cond func() bool) error {
 
 // settle waits until the server has sent everything up to rev.
 func (w *watchStream) settle(rev int64) error {
+	w.mu.Lock()
+	w.progress = 0
+	w.mu.Unlock()
 	for deadline := time.Now().Add(watchLimit); time.Now().Before(deadline); {
 		if err := w.st.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{
 			ProgressRequest: &pb.WatchProgressRequest{}}}); err != nil {
