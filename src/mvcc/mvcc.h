@@ -87,20 +87,19 @@ struct es_mvcc_range_req {
 	int64_t revision; /* <= 0: the newest */
 	int32_t sort_order;
 	int32_t sort_target;
-	/* Passed through to the encoder. etcd then leaves out the value, and the lease as well
-	 * unless sorted by value. */
-	bool keys_only;
+	bool keys_only; /* passed through to the encoder; the store never touches values for it */
 	bool count_only;
 	int64_t min_mod_revision, max_mod_revision, min_create_revision, max_create_revision;
 };
 
 struct es_mvcc_range_res {
-	int64_t count;  /* keys in the range before bounds and limit */
-	bool more;      /* the limit cut something off */
-	bool keys_only; /* copied from the request */
+	int64_t count;   /* keys in the range before bounds and limit */
+	bool more;       /* the limit cut something off */
+	bool keys_only;  /* copied from the request */
+	bool omit_lease; /* with keys_only, unless sorted by value, etcd leaves out the lease too */
 	size_t n;
-	const struct es_mvcc_version *
-		*versions; /* allocated from the arena given; 8 bytes a key is all it costs */
+	/* Allocated from the arena given; 8 bytes a key is all it costs. */
+	const struct es_mvcc_version **versions;
 };
 
 /*
@@ -185,8 +184,8 @@ struct es_mvcc_txn_res;
 
 struct es_mvcc_op_res {
 	enum es_mvcc_op_kind kind;
-	int64_t revision; /* the header revision etcd puts into this inner response; 0 for a nested
-			     transaction */
+	/* The header revision etcd puts into this inner response; 0 for a nested transaction. */
+	int64_t revision;
 	union {
 		struct es_mvcc_range_res range;
 		struct {
