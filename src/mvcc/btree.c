@@ -1,4 +1,5 @@
 #include "mvcc/btree.h"
+#include "mvcc/heads.h"
 
 /*
  * Why a B+tree of pointers, and why like this
@@ -15,19 +16,14 @@
  * I3  live[i] is the number of live items below child[i]; bit j of a leaf's `dead` tells of
  *     items[j], bits from n on are 0.
  * I4  No node is empty; the root is a leaf or has two children at least.
- * I5  A node's heads are those of its items (a leaf) or separators from sep[1] on (an inner node):
- *     all of these begin with the same prefix_len bytes, and at[] has the two bytes behind.
+ * I5  The heads of a node are those of its items (a leaf) or separators from sep[1] on (an inner
+ *     node); see heads.h.
  *
  * A full node splits in the middle, with two exceptions. When the new entry goes behind all others,
  * the left node stays full and the new one starts with that entry alone. When it goes right behind
  * the entry put into this leaf before it, the leaf splits behind it. So ascending inserts, also
  * several interleaved runs of them, fill the leaves wholly. Nodes that became small after a removal
  * merge with a neighbour under the same parent.
- *
- * Comparing with a key means fetching its item from memory, which costs more than all else in a
- * search. So nodes keep heads: two bytes of each key, taken behind what all keys of the node have
- * in common. They narrow a search down to the few keys with the same head, mostly one or none. A
- * leaf does not even look at the prefix unless the key is not there.
  */
 
 #define FANOUT     ES_BTREE_FANOUT
@@ -35,11 +31,6 @@
 #define MERGE_FROM (FANOUT / 4)     /* a node this small looks for one */
 
 _Static_assert(FANOUT <= 64, "a leaf's dead bits are one word");
-
-struct heads {
-	uint32_t prefix_len;
-	uint16_t at[FANOUT]; /* UINT16_MAX where there is no key */
-};
 
 struct leaf {
 	uint64_t dead;
@@ -119,93 +110,6 @@ void es_btree_close(struct es_btree *tree)
 	if (tree->root != NULL)
 		free_below(tree, tree->root, tree->height);
 	es_btree_init(tree, tree->mem);
-}
-
-/* ---- heads ---------------------------------------------------------------------------------- */
-
-static uint16_t head_of(struct es_slice key, size_t prefix_len)
-{
-	unsigned head = 0;
-
-	if (key.len > prefix_len)
-		head = (unsigned)key.data[prefix_len] << 8;
-	if (key.len > prefix_len + 1)
-		head |= key.data[prefix_len + 1];
-	return (uint16_t)head;
-}
-
-static uint32_t common_len(const struct es_mvcc_item *a, const struct es_mvcc_item *b)
-{
-	uint32_t max = a->key_len < b->key_len ? a->key_len : b->key_len, len = 0;
-
-	while (len < max && a->key[len] == b->key[len])
-		len++;
-	return len;
-}
-
-/* Compute all anew for these keys, which ascend: what the outer two have in common, all have. */
-static void heads_renew(struct heads *heads, struct es_mvcc_item *const *items, unsigned n)
-{
-	heads->prefix_len = n == 0 ? 0 : common_len(items[0], items[n - 1]);
-	for (unsigned i = 0; i < FANOUT; i++)
-		heads->at[i] = i < n ? head_of(es_mvcc_item_key(items[i]), heads->prefix_len)
-				     : UINT16_MAX;
-}
-
-/* items[index] is another one than before. */
-static void heads_replace(struct heads *heads, struct es_mvcc_item *const *items, unsigned n,
-			  unsigned index)
-{
-	/* While few keys are there the prefix may still be found longer. */
-	if (n < FANOUT / 8 || common_len(items[index], items[index == 0]) < heads->prefix_len)
-		heads_renew(heads, items, n);
-	else
-		heads->at[index] = head_of(es_mvcc_item_key(items[index]), heads->prefix_len);
-}
-
-/* items[index] is new: there were n - 1 before. */
-static void heads_put(struct heads *heads, struct es_mvcc_item *const *items, unsigned n,
-		      unsigned index)
-{
-	memmove(heads->at + index + 1, heads->at + index, (n - 1 - index) * sizeof(heads->at[0]));
-	heads_replace(heads, items, n, index);
-}
-
-/* The key at `index` went: n are left. */
-static void heads_take(struct heads *heads, unsigned n, unsigned index)
-{
-	memmove(heads->at + index, heads->at + index + 1, (n - index) * sizeof(heads->at[0]));
-	heads->at[n] = UINT16_MAX;
-}
-
-/* The keys with the same head as `key`: those before *ret_low are below it, those from *ret_high on
- * above, provided that `key` begins with the prefix. */
-static void heads_search(const struct heads *heads, unsigned n, struct es_slice key,
-			 unsigned *ret_low, unsigned *ret_high)
-{
-	uint16_t head = head_of(key, heads->prefix_len);
-	uint16_t low = 0, same = 0;
-
-	/* Over the whole array and without branches, so that the compiler takes vectors. */
-	for (unsigned i = 0; i < FANOUT; i++) {
-		low = (uint16_t)(low + (heads->at[i] < head));
-		same = (uint16_t)(same + (heads->at[i] == head));
-	}
-	*ret_low = low;
-	*ret_high = low + same < (int)n ? (unsigned)(low + same) : n;
-}
-
-/* Is `key` below (< 0) or above (> 0) all keys that begin as this one of the node, or does it too?
- */
-static int prefix_cmp(const struct heads *heads, const struct es_mvcc_item *item,
-		      struct es_slice key)
-{
-	size_t len = key.len < heads->prefix_len ? key.len : heads->prefix_len;
-	int rc = len == 0 ? 0 : memcmp(key.data, item->key, len);
-
-	if (rc != 0)
-		return rc;
-	return key.len < heads->prefix_len ? -1 : 0;
 }
 
 /* ---- search --------------------------------------------------------------------------------- */
@@ -808,19 +712,6 @@ struct walk {
 	uint64_t bytes;
 };
 
-static void check_heads(const struct heads *heads, struct es_mvcc_item *const *items, unsigned n)
-{
-	for (unsigned i = 0; i < FANOUT; i++) {
-		uint16_t want = UINT16_MAX;
-
-		if (i < n) {
-			ES_ASSERT(common_len(items[0], items[i]) >= heads->prefix_len); /* I5 */
-			want = head_of(es_mvcc_item_key(items[i]), heads->prefix_len);
-		}
-		ES_ASSERT(heads->at[i] == want); /* I5 */
-	}
-}
-
 static uint64_t check_leaf(const struct leaf *leaf, struct walk *walk)
 {
 	ES_ASSERT(leaf->n > 0 && leaf->n <= FANOUT);       /* I4 */
@@ -833,7 +724,7 @@ static uint64_t check_leaf(const struct leaf *leaf, struct walk *walk)
 		walk->last = item;
 		walk->items++;
 	}
-	check_heads(&leaf->heads, leaf->items, leaf->n);
+	heads_check(&leaf->heads, leaf->items, leaf->n);
 	walk->first = leaf->items[0];
 	return leaf_live(leaf);
 }
@@ -857,7 +748,7 @@ static uint64_t check_node(const void *node, unsigned height, struct walk *walk)
 			first = walk->first;
 		live += below;
 	}
-	check_heads(&inner->heads, inner->sep + 1, inner->n - 1);
+	heads_check(&inner->heads, inner->sep + 1, inner->n - 1);
 	walk->first = first;
 	return live;
 }
