@@ -201,11 +201,21 @@ static size_t status_fields(const struct es_rpc_call *call, nghttp2_nv fields[2]
 	return 2;
 }
 
+/* Spaces at the ends are no part of a field's value in HTTP, and a strict client refuses them. */
+static struct es_slice trim(struct es_slice text)
+{
+	while (text.len > 0 && text.data[text.len - 1] == ' ')
+		text.len--;
+	while (text.len > 0 && text.data[0] == ' ')
+		text = es_slice(text.data + 1, text.len - 1);
+	return text;
+}
+
 /* The text goes out percent-encoded and lives in the arena, as nghttp2 does not copy fields. Without memory the code has
  * to do. */
 static void set_status(struct es_rpc_call *call, enum es_grpc_code code, const char *message)
 {
-	struct es_slice text = message == NULL ? es_slice(NULL, 0) : es_slice_str(message);
+	struct es_slice text = message == NULL ? es_slice(NULL, 0) : trim(es_slice_str(message));
 	uint8_t *encoded;
 
 	ES_ASSERT((size_t)code < ES_ARRAY_LEN(code_texts));
