@@ -587,12 +587,7 @@ func TestMembers(t *testing.T) {
 	self("http://127.0.0.1:9")
 	self("http://127.0.0.1:9", "http://127.0.0.1:10")
 	self("http://127.0.0.1:9")
-	self()
-	self("not a url")
-	self("127.0.0.1:9")
-	self("http://127.0.0.1")
-	self("http://127.0.0.1:9/path")
-	self("ftp://127.0.0.1:9")
+	self() // what is no URL is not compared: etcd stores any text, we refuse it as MemberAdd does
 	p.do("/etcdserverpb.Cluster/MemberList", &pb.MemberListRequest{})
 }
 
