@@ -20,8 +20,9 @@
 #include "wire/grpc_text.h"
 
 /*
- * nghttp2 turns bytes into frames; this file moves the bytes between it and a socket until the call that is under way has
- * ended or its time is over. There is one call at a time, so its state is the client's.
+ * nghttp2 turns bytes into frames; this file moves the bytes between it and a socket until the
+ * call that is under way has ended or its time is over. There is one call at a time, so its
+ * state is the client's.
  */
 enum {
 	RECEIVE_BYTES = 64 << 10,
@@ -37,9 +38,9 @@ struct call {
 	int (*message)(void *arg, struct es_slice message);
 	void *arg;
 	int32_t stream;
-	int status;        /* of `message` and of the frames */
-	bool ended;        /* the stream is closed */
-	bool has_code;     /* trailers came */
+	int status;    /* of `message` and of the frames */
+	bool ended;    /* the stream is closed */
+	bool has_code; /* trailers came */
 	int http_status;
 	struct es_client_result *result;
 };
@@ -60,7 +61,8 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void tell(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void tell(char *text, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static void tell(char *text, size_t size, const char *format, ...)
 {
@@ -71,7 +73,7 @@ static void tell(char *text, size_t size, const char *format, ...)
 	va_end(args);
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 struct endpoint {
 	char host[256]; /* or the path of a unix socket */
@@ -99,7 +101,8 @@ static int parse_endpoint(const char *text, struct endpoint *ret_endpoint)
 		if (colon != NULL && memchr(colon, ']', len - (size_t)(colon - text)) == NULL) {
 			size_t port_len = len - (size_t)(colon + 1 - text);
 
-			if (port_len == 0 || port_len >= sizeof(e.port) || strspn(colon + 1, "0123456789") < port_len)
+			if (port_len == 0 || port_len >= sizeof(e.port) ||
+			    strspn(colon + 1, "0123456789") < port_len)
 				return ES_EINVAL;
 			memcpy(e.port, colon + 1, port_len);
 			e.port[port_len] = '\0';
@@ -134,7 +137,8 @@ static int wait_fd(int fd, short events, uint64_t deadline_ms)
 	}
 }
 
-static int connect_to(const struct sockaddr *address, socklen_t len, uint64_t deadline_ms, int *ret_fd)
+static int connect_to(const struct sockaddr *address, socklen_t len, uint64_t deadline_ms,
+		      int *ret_fd)
 {
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int error = 0, one = 1, rc = 0;
@@ -144,7 +148,8 @@ static int connect_to(const struct sockaddr *address, socklen_t len, uint64_t de
 		return ES_EIO;
 	if (connect(fd, address, len) < 0) {
 		rc = errno == EINPROGRESS ? wait_fd(fd, POLLOUT, deadline_ms) : ES_EIO;
-		if (rc == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) == 0 && error != 0) {
+		if (rc == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) == 0 &&
+		    error != 0) {
 			errno = error;
 			rc = ES_EIO;
 		}
@@ -171,7 +176,8 @@ static int connect_unix(const struct endpoint *e, uint64_t deadline_ms, int *ret
 	return connect_to((const struct sockaddr *)&address, sizeof(address), deadline_ms, ret_fd);
 }
 
-static int dial(const struct endpoint *e, uint64_t deadline_ms, int *ret_fd, char *errmsg, size_t errmsg_size)
+static int dial(const struct endpoint *e, uint64_t deadline_ms, int *ret_fd, char *errmsg,
+		size_t errmsg_size)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
@@ -239,15 +245,16 @@ static int receive_some(int fd, uint8_t *data, size_t size, uint64_t deadline_ms
 	}
 }
 
-/* ---- HTTP/2 callbacks ---------------------------------------------------------------------------------------- */
+/* ---- HTTP/2 callbacks ------------------------------------------------------------------------ */
 
 static bool is_call(const struct es_client *client, int32_t stream)
 {
 	return client->call != NULL && client->call->stream == stream;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
-		     const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+		     void *user_data)
 {
 	struct es_client *client = user_data;
 	struct es_slice key = es_slice(name, name_len);
@@ -258,11 +265,15 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (!is_call(client, frame->hd.stream_id))
 		return 0;
 	if (es_slice_eq(key, ES_SLICE(":status")) && value_len == 3) {
-		call->http_status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');
+		call->http_status = (value[0] - '0') * 100 + (value[1] - '0') * 10 +
+				    (value[2] - '0');
 	} else if (es_slice_eq(key, ES_SLICE("grpc-status")) && value_len > 0 && value_len <= 2) {
-		int code = value_len == 1 ? value[0] - '0' : (value[0] - '0') * 10 + (value[1] - '0');
+		int code = value_len == 1 ? value[0] - '0'
+					  : (value[0] - '0') * 10 + (value[1] - '0');
 
-		call->result->code = code < 0 || code > ES_GRPC_UNAUTHENTICATED ? ES_GRPC_UNKNOWN : (enum es_grpc_code)code;
+		call->result->code = code < 0 || code > ES_GRPC_UNAUTHENTICATED
+					     ? ES_GRPC_UNKNOWN
+					     : (enum es_grpc_code)code;
 		call->has_code = true;
 	} else if (es_slice_eq(key, ES_SLICE("grpc-message"))) {
 		size_t len = value_len < ES_CLIENT_TEXT_MAX ? value_len : ES_CLIENT_TEXT_MAX - 1;
@@ -273,8 +284,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data, size_t len,
-		   void *user_data)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data,
+		   size_t len, void *user_data)
 {
 	struct es_client *client = user_data;
 	struct es_slice bytes = es_slice(data, len);
@@ -305,14 +316,14 @@ static int on_closed(nghttp2_session *session, int32_t stream, uint32_t error, v
 	client->call->ended = true;
 	if (error != NGHTTP2_NO_ERROR && !client->call->has_code) {
 		client->call->status = client->call->status == 0 ? ES_EIO : client->call->status;
-		tell(client->call->result->text, ES_CLIENT_TEXT_MAX, "the server reset the call: %s",
-		     nghttp2_http2_strerror(error));
+		tell(client->call->result->text, ES_CLIENT_TEXT_MAX,
+		     "the server reset the call: %s", nghttp2_http2_strerror(error));
 	}
 	return 0;
 }
 
-static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *out, size_t size, uint32_t *flags,
-			    nghttp2_data_source *source, void *user_data)
+static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *out, size_t size,
+			    uint32_t *flags, nghttp2_data_source *source, void *user_data)
 {
 	struct call *call = source->ptr;
 	size_t n = 0;
@@ -337,8 +348,9 @@ static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *o
 
 static int new_session(struct es_client *client)
 {
-	const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_BYTES},
-						   {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
+	const nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_BYTES},
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
 	nghttp2_session_callbacks *callbacks = NULL;
 	int rc = nghttp2_session_callbacks_new(&callbacks);
 
@@ -350,23 +362,26 @@ static int new_session(struct es_client *client)
 	rc = nghttp2_session_client_new(&client->session, callbacks, client);
 	nghttp2_session_callbacks_del(callbacks);
 	if (rc == 0)
-		rc = nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, settings, ES_ARRAY_LEN(settings));
+		rc = nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, settings,
+					     ES_ARRAY_LEN(settings));
 	if (rc == 0)
-		rc = nghttp2_session_set_local_window_size(client->session, NGHTTP2_FLAG_NONE, 0, WINDOW_BYTES);
+		rc = nghttp2_session_set_local_window_size(client->session, NGHTTP2_FLAG_NONE, 0,
+							   WINDOW_BYTES);
 	return rc == 0 ? 0 : ES_ENOMEM;
 }
 
-/* ---- calls --------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
-int es_client_open(const struct es_mem *mem, const char *endpoint, uint64_t timeout_ms, struct es_client **ret_client,
-		   char *errmsg, size_t errmsg_size)
+int es_client_open(const struct es_mem *mem, const char *endpoint, uint64_t timeout_ms,
+		   struct es_client **ret_client, char *errmsg, size_t errmsg_size)
 {
 	struct endpoint e;
 	struct es_client *client;
 	int rc = parse_endpoint(endpoint, &e);
 
 	if (rc < 0) {
-		tell(errmsg, errmsg_size, "not an endpoint: write host:port, http://host:port or unix:///path");
+		tell(errmsg, errmsg_size,
+		     "not an endpoint: write host:port, http://host:port or unix:///path");
 		return rc;
 	}
 	client = es_calloc(mem, 1, sizeof(*client));
@@ -441,9 +456,10 @@ static int run(struct es_client *client, uint64_t deadline_ms)
 
 static int submit(struct es_client *client, struct call *call, const char *method)
 {
-#define HEADER(key, text)                                                                                      \
-	{                                                                                                      \
-		(uint8_t *)(uintptr_t)(key), (uint8_t *)(uintptr_t)(text), strlen(key), strlen(text), NGHTTP2_NV_FLAG_NONE \
+#define HEADER(key, text)                                                               \
+	{                                                                               \
+		(uint8_t *)(uintptr_t)(key), (uint8_t *)(uintptr_t)(text), strlen(key), \
+			strlen(text), NGHTTP2_NV_FLAG_NONE                              \
 	}
 	const nghttp2_nv headers[] = {
 		HEADER(":method", "POST"),
@@ -456,7 +472,8 @@ static int submit(struct es_client *client, struct call *call, const char *metho
 	};
 	nghttp2_data_provider body = {.source.ptr = call, .read_callback = read_request};
 
-	call->stream = nghttp2_submit_request(client->session, NULL, headers, ES_ARRAY_LEN(headers), &body, NULL);
+	call->stream = nghttp2_submit_request(client->session, NULL, headers, ES_ARRAY_LEN(headers),
+					      &body, NULL);
 	return call->stream < 0 ? ES_EIO : 0;
 }
 
@@ -475,10 +492,12 @@ static void explain(const struct call *call, int status)
 		tell(call->result->text, ES_CLIENT_TEXT_MAX, "%s", es_status_text(status));
 }
 
-int es_client_call(struct es_client *client, const char *method, struct es_slice request, uint64_t timeout_ms,
-		   int (*message)(void *arg, struct es_slice message), void *arg, struct es_client_result *ret_result)
+int es_client_call(struct es_client *client, const char *method, struct es_slice request,
+		   uint64_t timeout_ms, int (*message)(void *arg, struct es_slice message),
+		   void *arg, struct es_client_result *ret_result)
 {
-	struct call call = {.request = request, .message = message, .arg = arg, .result = ret_result};
+	struct call call = {
+		.request = request, .message = message, .arg = arg, .result = ret_result};
 	int rc;
 
 	ES_ASSERT(client->call == NULL && request.len <= UINT32_MAX);
@@ -500,7 +519,7 @@ int es_client_call(struct es_client *client, const char *method, struct es_slice
 	return rc;
 }
 
-/* ---- HTTP/1.1 ------------------------------------------------------------------------------------------------ */
+/* ---- HTTP/1.1 -------------------------------------------------------------------------------- */
 
 static int receive_all(int fd, uint64_t deadline_ms, struct es_buf *out)
 {
@@ -535,8 +554,8 @@ static int split_answer(const struct es_buf *answer, int *ret_status, struct es_
 	return es_buf_append(ret_body, end, answer->len - (size_t)(end - answer->data));
 }
 
-int es_client_get(const struct es_mem *mem, const char *endpoint, const char *path, uint64_t timeout_ms, int *ret_status,
-		  struct es_buf *ret_body)
+int es_client_get(const struct es_mem *mem, const char *endpoint, const char *path,
+		  uint64_t timeout_ms, int *ret_status, struct es_buf *ret_body)
 {
 	uint64_t deadline_ms = now_ms() + timeout_ms;
 	struct es_buf request, answer;
@@ -551,8 +570,8 @@ int es_client_get(const struct es_mem *mem, const char *endpoint, const char *pa
 		return rc;
 	es_buf_init(&request, mem);
 	es_buf_init(&answer, mem);
-	rc = es_buf_printf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path,
-			   e.is_unix ? "localhost" : e.host);
+	rc = es_buf_printf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+			   path, e.is_unix ? "localhost" : e.host);
 	if (rc == 0)
 		rc = send_all(fd, request.data, request.len, deadline_ms);
 	if (rc == 0)

@@ -5,8 +5,8 @@
 #include "base/status.h"
 
 /*
- * A small blocking client of the API: unary and server-streaming gRPC calls over one plain HTTP/2 connection, one at a time,
- * and a plain GET. Nothing here is thread-safe.
+ * A small blocking client of the API: unary and server-streaming gRPC calls over one plain
+ * HTTP/2 connection, one at a time, and a plain GET. Nothing here is thread-safe.
  */
 struct es_client;
 
@@ -18,30 +18,31 @@ struct es_client_result {
 };
 
 /*
- * Connect to "host:port", "http://host:port" or "unix:///path". ES_EINVAL: not an endpoint; ES_EIO, ES_ETIMEOUT; ES_ENOMEM;
- * with a text.
+ * Connect to "host:port", "http://host:port" or "unix:///path". ES_EINVAL: not an endpoint;
+ * ES_EIO, ES_ETIMEOUT; ES_ENOMEM; with a text.
  */
-int es_client_open(const struct es_mem *mem, const char *endpoint, uint64_t timeout_ms, struct es_client **ret_client,
-		   char *errmsg, size_t errmsg_size);
+int es_client_open(const struct es_mem *mem, const char *endpoint, uint64_t timeout_ms,
+		   struct es_client **ret_client, char *errmsg, size_t errmsg_size);
 /* NULL is allowed. */
 void es_client_close(struct es_client *client);
 
 /*
- * Call `method` ("/etcdserverpb.KV/Range") and hand every answer message, borrowed during the call, to `message`. An error
- * from `message` ends the call and is returned.
+ * Call `method` ("/etcdserverpb.KV/Range") and hand every answer message, borrowed during the
+ * call, to `message`. An error from `message` ends the call and is returned.
  *
- * 0: the server ended the call, *ret_result says how. ES_EIO, ES_ETIMEOUT, ES_EDECODE, ES_ENOMEM: it did not, the text says
- * why, and the client can only be closed.
+ * 0: the server ended the call, *ret_result says how. ES_EIO, ES_ETIMEOUT, ES_EDECODE,
+ * ES_ENOMEM: it did not, the text says why, and the client can only be closed.
  */
-int es_client_call(struct es_client *client, const char *method, struct es_slice request, uint64_t timeout_ms,
-		   int (*message)(void *arg, struct es_slice message), void *arg, struct es_client_result *ret_result);
+int es_client_call(struct es_client *client, const char *method, struct es_slice request,
+		   uint64_t timeout_ms, int (*message)(void *arg, struct es_slice message),
+		   void *arg, struct es_client_result *ret_result);
 
 /*
- * GET `path` over HTTP/1.1, on a connection of its own. The body, at most 1 MiB, is appended to `ret_body`; *ret_status is
- * HTTP's. ES_EINVAL, ES_EIO, ES_ETIMEOUT, ES_EDECODE, ES_ENOMEM.
+ * GET `path` over HTTP/1.1, on a connection of its own. The body, at most 1 MiB, is appended to
+ * `ret_body`; *ret_status is HTTP's. ES_EINVAL, ES_EIO, ES_ETIMEOUT, ES_EDECODE, ES_ENOMEM.
  */
 struct es_buf;
-int es_client_get(const struct es_mem *mem, const char *endpoint, const char *path, uint64_t timeout_ms, int *ret_status,
-		  struct es_buf *ret_body);
+int es_client_get(const struct es_mem *mem, const char *endpoint, const char *path,
+		  uint64_t timeout_ms, int *ret_status, struct es_buf *ret_body);
 
 #endif

@@ -13,14 +13,17 @@ static const char help[] =
 	"  engenhoctl help       this text\n"
 	"\n"
 	"Options, before or after the verb:\n"
-	"  --endpoints LIST      members as host:port, http://host:port or unix:///path, with commas between them\n"
+	"  --endpoints LIST      members as host:port, http://host:port or unix:///path, with "
+	"commas between them\n"
 	"                        (or $ENGENHOCTL_ENDPOINTS; default: 127.0.0.1:2379)\n"
 	"  --timeout SECONDS     how long to wait for each answer (default: 5)\n"
 	"\n"
-	"Exit status: 0 all is well; 1 a member did not answer, has no leader or reports an error; 2 the command line\n"
+	"Exit status: 0 all is well; 1 a member did not answer, has no leader or reports an error; "
+	"2 the command line\n"
 	"is wrong.\n";
 
-/* "--name value" or "--name=value" at argv[*at]: 1 and the value, 0 when it is another argument, -1 when none follows. */
+/* "--name value" or "--name=value" at argv[*at]: 1 and the value, 0 when it is another argument,
+ * -1 when none follows. */
 static int option(int argc, char **argv, int *at, const char *name, const char **ret_value)
 {
 	size_t len = strlen(name);
@@ -54,7 +57,8 @@ static bool parse_seconds(const char *text, uint64_t *ret_ms)
 
 static int usage(const char *what, const char *which)
 {
-	(void)fprintf(stderr, "engenhoctl: %s%s\n'engenhoctl help' tells what there is.\n", what, which);
+	(void)fprintf(stderr, "engenhoctl: %s%s\n'engenhoctl help' tells what there is.\n", what,
+		      which);
 	return ES_CTL_USAGE;
 }
 
@@ -89,7 +93,8 @@ static int parse(int argc, char **argv, struct es_ctl_options *options, const ch
 
 int main(int argc, char **argv)
 {
-	struct es_ctl_options options = {.endpoints = getenv("ENGENHOCTL_ENDPOINTS"), .timeout_ms = 5000};
+	struct es_ctl_options options = {.endpoints = getenv("ENGENHOCTL_ENDPOINTS"),
+					 .timeout_ms = 5000};
 	const char *verb = NULL;
 	int status;
 

@@ -22,7 +22,8 @@ static int keep_status(void *arg, struct es_slice message)
 	struct answer *answer = arg;
 	ProtobufCAllocator allocator = es_wire_allocator(&answer->arena);
 
-	answer->status = etcdserverpb__status_response__unpack(&allocator, message.len, message.data);
+	answer->status = etcdserverpb__status_response__unpack(&allocator, message.len,
+							       message.data);
 	return answer->status == NULL ? ES_EDECODE : 0;
 }
 
@@ -30,16 +31,19 @@ static int ask(const char *endpoint, uint64_t timeout_ms, struct answer *answer)
 {
 	struct es_client_result result = {.code = ES_GRPC_UNKNOWN};
 	struct es_client *client;
-	int rc = es_client_open(es_mem_default(), endpoint, timeout_ms, &client, result.text, sizeof(result.text));
+	int rc = es_client_open(es_mem_default(), endpoint, timeout_ms, &client, result.text,
+				sizeof(result.text));
 
 	if (rc == 0) {
-		rc = es_client_call(client, "/etcdserverpb.Maintenance/Status", ES_SLICE(""), timeout_ms, keep_status,
-				    answer, &result);
+		rc = es_client_call(client, "/etcdserverpb.Maintenance/Status", ES_SLICE(""),
+				    timeout_ms, keep_status, answer, &result);
 		es_client_close(client);
 	}
-	if (rc == 0 && result.code == ES_GRPC_OK && answer->status != NULL && answer->status->header != NULL)
+	if (rc == 0 && result.code == ES_GRPC_OK && answer->status != NULL &&
+	    answer->status->header != NULL)
 		return 0;
-	(void)fprintf(stderr, "%s: %s\n", endpoint, result.text[0] != '\0' ? result.text : "no status in the answer");
+	(void)fprintf(stderr, "%s: %s\n", endpoint,
+		      result.text[0] != '\0' ? result.text : "no status in the answer");
 	return ES_EIO;
 }
 
@@ -52,8 +56,9 @@ static void program_version(const char *endpoint, uint64_t timeout_ms, char *out
 
 	(void)snprintf(out, size, "-");
 	es_buf_init(&body, es_mem_default());
-	if (es_client_get(es_mem_default(), endpoint, "/version", timeout_ms, &status, &body) == 0 && status == 200 &&
-	    es_buf_append(&body, "", 1) == 0) {
+	if (es_client_get(es_mem_default(), endpoint, "/version", timeout_ms, &status, &body) ==
+		    0 &&
+	    status == 200 && es_buf_append(&body, "", 1) == 0) {
 		root = json_tokener_parse((const char *)body.data);
 		if (json_object_object_get_ex(root, "engenho-store", &version))
 			(void)snprintf(out, size, "%s", json_object_get_string(version));
@@ -76,19 +81,25 @@ static const char *size_text(int64_t bytes, char *out, size_t size)
 
 static void print_head(void)
 {
-	(void)printf("%-28s %-16s %-9s %-7s %-10s %-10s %-6s %8s %10s %10s  %s\n", "ENDPOINT", "ID", "PROGRAM", "API",
-		     "DB SIZE", "IN USE", "LEADER", "TERM", "REVISION", "INDEX", "ERRORS");
+	(void)printf("%-28s %-16s %-9s %-7s %-10s %-10s %-6s %8s %10s %10s  %s\n", "ENDPOINT", "ID",
+		     "PROGRAM", "API", "DB SIZE", "IN USE", "LEADER", "TERM", "REVISION", "INDEX",
+		     "ERRORS");
 }
 
-static void print_line(const char *endpoint, const char *program, const Etcdserverpb__StatusResponse *s)
+static void print_line(const char *endpoint, const char *program,
+		       const Etcdserverpb__StatusResponse *s)
 {
 	char db[32], in_use[32];
 
-	(void)printf("%-28s %-16" PRIx64 " %-9s %-7s %-10s %-10s %-6s %8" PRIu64 " %10" PRId64 " %10" PRIu64 "  ", endpoint,
-		     s->header->member_id, program, s->version, size_text(s->dbsize, db, sizeof(db)),
+	(void)printf("%-28s %-16" PRIx64 " %-9s %-7s %-10s %-10s %-6s %8" PRIu64 " %10" PRId64
+		     " %10" PRIu64 "  ",
+		     endpoint, s->header->member_id, program, s->version,
+		     size_text(s->dbsize, db, sizeof(db)),
 		     size_text(s->dbsizeinuse, in_use, sizeof(in_use)),
-		     s->leader == s->header->member_id ? "yes" : s->leader == 0 ? "none" : "no", s->raftterm,
-		     s->header->revision, s->raftindex);
+		     s->leader == s->header->member_id ? "yes"
+		     : s->leader == 0                  ? "none"
+						       : "no",
+		     s->raftterm, s->header->revision, s->raftindex);
 	for (size_t i = 0; i < s->n_errors; i++)
 		(void)printf("%s%s", i > 0 ? ", " : "", s->errors[i]);
 	(void)printf("\n");

@@ -24,8 +24,10 @@ uint64_t es_cluster_member_id(const struct es_url_list *peer_urls, const char *t
 	int ok = sha != NULL && EVP_DigestInit_ex(sha, EVP_sha1(), NULL);
 
 	for (size_t i = 0; ok && i < peer_urls->count; i++)
-		ok = EVP_DigestUpdate(sha, peer_urls->urls[i].text, strlen(peer_urls->urls[i].text));
-	ok = ok && EVP_DigestUpdate(sha, token, strlen(token)) && EVP_DigestFinal_ex(sha, digest, NULL);
+		ok = EVP_DigestUpdate(sha, peer_urls->urls[i].text,
+				      strlen(peer_urls->urls[i].text));
+	ok = ok && EVP_DigestUpdate(sha, token, strlen(token)) &&
+	     EVP_DigestFinal_ex(sha, digest, NULL);
 	EVP_MD_CTX_free(sha);
 	ES_ASSERT(ok); /* only without memory, at the first start of a member */
 	return first_eight(digest);
@@ -49,11 +51,11 @@ uint64_t es_cluster_id(const uint64_t *member_ids, size_t count)
 	return first_eight(digest);
 }
 
-/* ---- --initial-cluster --------------------------------------------------------------------------------------- */
+/* ---- --initial-cluster ----------------------------------------------------------------------- */
 
 struct parsed {
-	struct es_buf own;    /* URLs of this member, comma-separated */
-	bool others;          /* it names another member */
+	struct es_buf own; /* URLs of this member, comma-separated */
+	bool others;       /* it names another member */
 	const char *other;
 	size_t other_len;
 };
@@ -105,12 +107,13 @@ static int missing(const struct es_url_list *list, const struct es_url_list *of,
 
 	for (size_t i = 0; rc == 0 && i < list->count; i++)
 		if (!contains(of, &list->urls[i]))
-			rc = es_buf_printf(out, "%s%s%s", out->len > 0 ? "," : "", prefix, list->urls[i].text);
+			rc = es_buf_printf(out, "%s%s%s", out->len > 0 ? "," : "", prefix,
+					   list->urls[i].text);
 	return rc;
 }
 
-static int match_advertised(const struct es_config *config, struct es_arena *arena, const struct es_url_list *own,
-			    char *errmsg, size_t errmsg_size)
+static int match_advertised(const struct es_config *config, struct es_arena *arena,
+			    const struct es_url_list *own, char *errmsg, size_t errmsg_size)
 {
 	const char *advertised = es_urls_join(arena, &config->advertise_peer);
 	struct es_buf text, prefix;
@@ -125,7 +128,8 @@ static int match_advertised(const struct es_config *config, struct es_arena *are
 		rc = missing(own, &config->advertise_peer, (const char *)prefix.data, &text);
 	if (rc == 0 && text.len > 0) {
 		(void)snprintf(errmsg, errmsg_size,
-			       "--initial-cluster has %.*s but missing from --initial-advertise-peer-urls=%s",
+			       "--initial-cluster has %.*s but missing from "
+			       "--initial-advertise-peer-urls=%s",
 			       (int)text.len, (const char *)text.data, advertised);
 		rc = ES_EINVAL;
 	}
@@ -133,7 +137,8 @@ static int match_advertised(const struct es_config *config, struct es_arena *are
 		rc = missing(&config->advertise_peer, own, "", &text);
 	if (rc == 0 && text.len > 0) {
 		(void)snprintf(errmsg, errmsg_size,
-			       "--initial-advertise-peer-urls has %.*s but missing from --initial-cluster=%s",
+			       "--initial-advertise-peer-urls has %.*s but missing from "
+			       "--initial-cluster=%s",
 			       (int)text.len, (const char *)text.data, config->initial_cluster);
 		rc = ES_EINVAL;
 	}
@@ -142,20 +147,24 @@ static int match_advertised(const struct es_config *config, struct es_arena *are
 	return rc;
 }
 
-static int check(const struct es_config *config, struct es_arena *arena, const struct parsed *parsed,
-		 struct es_url_list *ret_own, char *errmsg, size_t errmsg_size)
+static int check(const struct es_config *config, struct es_arena *arena,
+		 const struct parsed *parsed, struct es_url_list *ret_own, char *errmsg,
+		 size_t errmsg_size)
 {
 	char why[256];
 	int rc;
 
 	if (parsed->own.len <= 1) {
-		(void)snprintf(errmsg, errmsg_size,
-			       "couldn't find local name \"%s\" in the initial cluster configuration", config->name);
+		(void)snprintf(
+			errmsg, errmsg_size,
+			"couldn't find local name \"%s\" in the initial cluster configuration",
+			config->name);
 		return ES_EINVAL;
 	}
 	if (parsed->others) {
 		(void)snprintf(errmsg, errmsg_size,
-			       "not supported yet: more than one member (--initial-cluster names \"%.*s\" beside \"%s\")",
+			       "not supported yet: more than one member (--initial-cluster names "
+			       "\"%.*s\" beside \"%s\")",
 			       (int)parsed->other_len, parsed->other, config->name);
 		return ES_EINVAL;
 	}
@@ -165,8 +174,8 @@ static int check(const struct es_config *config, struct es_arena *arena, const s
 	return rc < 0 ? rc : match_advertised(config, arena, ret_own, errmsg, errmsg_size);
 }
 
-int es_cluster_bootstrap(const struct es_config *config, struct es_arena *arena, struct es_cluster_ids *ret_ids,
-			 char *errmsg, size_t errmsg_size)
+int es_cluster_bootstrap(const struct es_config *config, struct es_arena *arena,
+			 struct es_cluster_ids *ret_ids, char *errmsg, size_t errmsg_size)
 {
 	struct parsed parsed = {0};
 	struct es_url_list own;
@@ -174,7 +183,8 @@ int es_cluster_bootstrap(const struct es_config *config, struct es_arena *arena,
 
 	if (!config->cluster_is_new) {
 		(void)snprintf(errmsg, errmsg_size,
-			       "not supported yet: joining a cluster (--initial-cluster-state=existing, and %s holds no "
+			       "not supported yet: joining a cluster "
+			       "(--initial-cluster-state=existing, and %s holds no "
 			       "data of a member)",
 			       config->data_dir);
 		return ES_EINVAL;

@@ -17,13 +17,13 @@ enum {
 static const int64_t ns_per_ms = 1000000;
 static const uint64_t ms_per_hour = 3600000;
 
-#define FAIL(...)                                                                                              \
-	do {                                                                                                   \
-		(void)snprintf(errmsg, errmsg_size, __VA_ARGS__);                                              \
-		return ES_EINVAL;                                                                              \
+#define FAIL(...)                                                 \
+	do {                                                      \
+		(void)snprintf(errmsg, errmsg_size, __VA_ARGS__); \
+		return ES_EINVAL;                                 \
 	} while (0)
 
-/* ---- logging ------------------------------------------------------------------------------------------------- */
+/* ---- logging --------------------------------------------------------------------------------- */
 
 static int log_level(const char *text, enum es_log_level *ret_level)
 {
@@ -31,8 +31,9 @@ static int log_level(const char *text, enum es_log_level *ret_level)
 		const char *name;
 		enum es_log_level level;
 	} levels[] = {
-		{"debug", ES_LOG_DEBUG}, {"info", ES_LOG_INFO},   {"warn", ES_LOG_WARN},   {"warning", ES_LOG_WARN},
-		{"error", ES_LOG_ERROR}, {"dpanic", ES_LOG_FATAL}, {"panic", ES_LOG_FATAL}, {"fatal", ES_LOG_FATAL},
+		{"debug", ES_LOG_DEBUG},  {"info", ES_LOG_INFO},   {"warn", ES_LOG_WARN},
+		{"warning", ES_LOG_WARN}, {"error", ES_LOG_ERROR}, {"dpanic", ES_LOG_FATAL},
+		{"panic", ES_LOG_FATAL},  {"fatal", ES_LOG_FATAL},
 	};
 
 	for (size_t i = 0; i < ES_ARRAY_LEN(levels); i++) {
@@ -44,7 +45,8 @@ static int log_level(const char *text, enum es_log_level *ret_level)
 	return ES_EINVAL;
 }
 
-int es_config_logging(const struct es_flags *flags, struct es_config *config, char *errmsg, size_t errmsg_size)
+int es_config_logging(const struct es_flags *flags, struct es_config *config, char *errmsg,
+		      size_t errmsg_size)
 {
 	const char *logger = es_flags_text(flags, "logger");
 	const char *format = es_flags_text(flags, "log-format");
@@ -63,10 +65,10 @@ int es_config_logging(const struct es_flags *flags, struct es_config *config, ch
 	return 0;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
-static int load_duration(const struct es_flags *flags, const char *name, uint64_t *ret_ms, char *errmsg,
-			 size_t errmsg_size)
+static int load_duration(const struct es_flags *flags, const char *name, uint64_t *ret_ms,
+			 char *errmsg, size_t errmsg_size)
 {
 	int64_t ns = es_flags_duration_ns(flags, name);
 
@@ -77,7 +79,8 @@ static int load_duration(const struct es_flags *flags, const char *name, uint64_
 	return 0;
 }
 
-static int load_retention(const struct es_flags *flags, struct es_config *config, char *errmsg, size_t errmsg_size)
+static int load_retention(const struct es_flags *flags, struct es_config *config, char *errmsg,
+			  size_t errmsg_size)
 {
 	const char *mode = es_flags_text(flags, "auto-compaction-mode");
 	const char *text = es_flags_text(flags, "auto-compaction-retention");
@@ -111,7 +114,8 @@ static int load_retention(const struct es_flags *flags, struct es_config *config
 	return 0;
 }
 
-static int load_timing(const struct es_flags *flags, struct es_config *config, char *errmsg, size_t errmsg_size)
+static int load_timing(const struct es_flags *flags, struct es_config *config, char *errmsg,
+		       size_t errmsg_size)
 {
 	uint64_t heartbeat = es_flags_uint(flags, "heartbeat-interval");
 	uint64_t election = es_flags_uint(flags, "election-timeout");
@@ -121,7 +125,8 @@ static int load_timing(const struct es_flags *flags, struct es_config *config, c
 	if (election == 0)
 		FAIL("--election-timeout must be >0 (set to 0ms)");
 	if (heartbeat > election / 5)
-		FAIL("--election-timeout[%llums] should be at least as 5 times as --heartbeat-interval[%llums]",
+		FAIL("--election-timeout[%llums] should be at least as 5 times as "
+		     "--heartbeat-interval[%llums]",
 		     (unsigned long long)election, (unsigned long long)heartbeat);
 	if (election > ELECTION_MS_MAX)
 		FAIL("--election-timeout[%llums] is too long, and should be set less than %dms",
@@ -131,7 +136,8 @@ static int load_timing(const struct es_flags *flags, struct es_config *config, c
 	return 0;
 }
 
-static int load_limits(struct es_flags *flags, struct es_config *config, char *errmsg, size_t errmsg_size)
+static int load_limits(struct es_flags *flags, struct es_config *config, char *errmsg,
+		       size_t errmsg_size)
 {
 	uint64_t ops = es_flags_uint(flags, "max-txn-ops");
 	int64_t batch = es_flags_int(flags, "compaction-batch-limit");
@@ -143,7 +149,8 @@ static int load_limits(struct es_flags *flags, struct es_config *config, char *e
 	config->quota_bytes = es_flags_int(flags, "quota-backend-bytes");
 	config->max_txn_ops = ops > UINT32_MAX ? UINT32_MAX : (uint32_t)ops;
 	config->max_request_bytes = es_flags_uint(flags, "max-request-bytes");
-	/* A message's length has 32 bits on the wire, and room is left for what surrounds a request. */
+	/* A message's length has 32 bits on the wire, and room is left for what surrounds a
+	 * request. */
 	if (config->max_request_bytes > INT32_MAX)
 		FAIL("--max-request-bytes must be at most %d", INT32_MAX);
 	config->compaction_batch = batch <= 0 ? 1000 : (uint64_t)batch;
@@ -155,12 +162,14 @@ static int load_limits(struct es_flags *flags, struct es_config *config, char *e
 		FAIL("unknown value \"%s\" for --metrics: basic or extensive", metrics);
 	config->extensive_metrics = strcmp(metrics, "extensive") == 0;
 	if (config->max_request_bytes > REQUEST_BYTES_ADVISED)
-		return es_flags_notice(flags, ES_LOG_WARN, "exceeded recommended request limit", "max-request-bytes",
+		return es_flags_notice(flags, ES_LOG_WARN, "exceeded recommended request limit",
+				       "max-request-bytes",
 				       es_flags_text(flags, "max-request-bytes"));
 	return 0;
 }
 
-static int load_durations(const struct es_flags *flags, struct es_config *config, char *errmsg, size_t errmsg_size)
+static int load_durations(const struct es_flags *flags, struct es_config *config, char *errmsg,
+			  size_t errmsg_size)
 {
 	const struct {
 		const char *name;
@@ -174,7 +183,8 @@ static int load_durations(const struct es_flags *flags, struct es_config *config
 	int64_t slow_ns = es_flags_duration_ns(flags, "warning-unary-request-duration");
 
 	for (size_t i = 0; i < ES_ARRAY_LEN(durations); i++) {
-		int rc = load_duration(flags, durations[i].name, durations[i].ms, errmsg, errmsg_size);
+		int rc = load_duration(flags, durations[i].name, durations[i].ms, errmsg,
+				       errmsg_size);
 
 		if (rc < 0)
 			return rc;
@@ -188,13 +198,21 @@ static int load_durations(const struct es_flags *flags, struct es_config *config
 	return 0;
 }
 
-/* ---- feature gates ------------------------------------------------------------------------------------------- */
+/* ---- feature gates --------------------------------------------------------------------------- */
 
 static bool is_gate(const char *name, size_t len)
 {
 	static const char *const gates[] = {
-		"AllAlpha", "AllBeta", "CompactHashCheck", "FastLeaseKeepAlive", "InitialCorruptCheck", "LeaseCheckpoint",
-		"LeaseCheckpointPersist", "PriorityRequest", "SetMemberLocalAddr", "StopGRPCServiceOnDefrag",
+		"AllAlpha",
+		"AllBeta",
+		"CompactHashCheck",
+		"FastLeaseKeepAlive",
+		"InitialCorruptCheck",
+		"LeaseCheckpoint",
+		"LeaseCheckpointPersist",
+		"PriorityRequest",
+		"SetMemberLocalAddr",
+		"StopGRPCServiceOnDefrag",
 		"TxnModeWriteWithSharedBuffer",
 	};
 
@@ -225,7 +243,8 @@ static int check_gate(const char *gate, size_t len, char *errmsg, size_t errmsg_
 	trim(&value, &value_len);
 	if (equals == NULL)
 		FAIL("--feature-gates: missing bool value for %.*s", (int)name_len, gate);
-	(void)snprintf(own, sizeof(own), "%.*s", (int)(value_len < sizeof(own) ? value_len : sizeof(own) - 1), value);
+	(void)snprintf(own, sizeof(own), "%.*s",
+		       (int)(value_len < sizeof(own) ? value_len : sizeof(own) - 1), value);
 	if (value_len >= sizeof(own) || es_value_bool(own, &truth) < 0)
 		FAIL("--feature-gates: invalid value of %.*s=%s", (int)name_len, gate, own);
 	if (!is_gate(gate, name_len))
@@ -247,15 +266,16 @@ static int check_gates(const char *text, char *errmsg, size_t errmsg_size)
 	return 0;
 }
 
-/* ---- URLs ---------------------------------------------------------------------------------------------------- */
+/* ---- URLs ------------------------------------------------------------------------------------ */
 
-static int load_urls(const struct es_flags *flags, struct es_arena *arena, const char *name, struct es_url_list *list,
-		     char *errmsg, size_t errmsg_size)
+static int load_urls(const struct es_flags *flags, struct es_arena *arena, const char *name,
+		     struct es_url_list *list, char *errmsg, size_t errmsg_size)
 {
 	return es_urls_parse(arena, es_flags_text(flags, name), list, errmsg, errmsg_size);
 }
 
-static int check_listen(const char *name, const struct es_url_list *list, bool peer, char *errmsg, size_t errmsg_size)
+static int check_listen(const char *name, const struct es_url_list *list, bool peer, char *errmsg,
+			size_t errmsg_size)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		const struct es_url *url = &list->urls[i];
@@ -266,8 +286,8 @@ static int check_listen(const char *name, const struct es_url_list *list, bool p
 	return es_urls_check_bind(list, errmsg, errmsg_size);
 }
 
-static int check_advertise(const char *name, const char *form, const struct es_url_list *list, struct es_arena *arena,
-			   char *errmsg, size_t errmsg_size)
+static int check_advertise(const char *name, const char *form, const struct es_url_list *list,
+			   struct es_arena *arena, char *errmsg, size_t errmsg_size)
 {
 	char why[256];
 	const char *all = es_urls_join(arena, list);
@@ -281,12 +301,13 @@ static int check_advertise(const char *name, const char *form, const struct es_u
 
 static bool same_place(const struct es_url *a, const struct es_url *b)
 {
-	return a->path == NULL && b->path == NULL ? a->port != 0 && a->port == b->port && strcmp(a->host, b->host) == 0 :
-						    strcmp(a->text, b->text) == 0;
+	return a->path == NULL && b->path == NULL
+		       ? a->port != 0 && a->port == b->port && strcmp(a->host, b->host) == 0
+		       : strcmp(a->text, b->text) == 0;
 }
 
-static int load_all_urls(struct es_flags *flags, struct es_arena *arena, struct es_config *config, bool from_file,
-			 char *errmsg, size_t errmsg_size)
+static int load_all_urls(struct es_flags *flags, struct es_arena *arena, struct es_config *config,
+			 bool from_file, char *errmsg, size_t errmsg_size)
 {
 	const struct {
 		const char *name;
@@ -305,8 +326,8 @@ static int load_all_urls(struct es_flags *flags, struct es_arena *arena, struct 
 	for (size_t i = 0; i < ES_ARRAY_LEN(all); i++) {
 		rc = load_urls(flags, arena, all[i].name, all[i].list, errmsg, errmsg_size);
 		if (rc == 0 && all[i].listen)
-			rc = check_listen(all[i].name, all[i].list, all[i].list == &config->listen_peer, errmsg,
-					  errmsg_size);
+			rc = check_listen(all[i].name, all[i].list,
+					  all[i].list == &config->listen_peer, errmsg, errmsg_size);
 		if (rc < 0)
 			return rc;
 	}
@@ -316,11 +337,13 @@ static int load_all_urls(struct es_flags *flags, struct es_arena *arena, struct 
 		FAIL("--initial-advertise-peer-urls is empty");
 	for (size_t i = 0; i < config->listen_client_http.count; i++)
 		for (size_t j = 0; j < config->listen_client.count; j++)
-			if (same_place(&config->listen_client_http.urls[i], &config->listen_client.urls[j]))
-				FAIL("cannot bind both --listen-client-urls and --listen-client-http-urls on the same url %s",
+			if (same_place(&config->listen_client_http.urls[i],
+				       &config->listen_client.urls[j]))
+				FAIL("cannot bind both --listen-client-urls and "
+				     "--listen-client-http-urls on the same url %s",
 				     config->listen_client_http.urls[i].text);
-	rc = check_advertise("initial-advertise-peer-urls", "\"host:port\"", &config->advertise_peer, arena, errmsg,
-			     errmsg_size);
+	rc = check_advertise("initial-advertise-peer-urls", "\"host:port\"",
+			     &config->advertise_peer, arena, errmsg, errmsg_size);
 	if (rc == 0)
 		rc = check_advertise("advertise-client-urls",
 				     "in the format \"host:port\", \"unix:/path/to/socket\" or "
@@ -328,15 +351,19 @@ static int load_all_urls(struct es_flags *flags, struct es_arena *arena, struct 
 				     &config->advertise_client, arena, errmsg, errmsg_size);
 	if (rc < 0)
 		return rc;
-	if (!from_file && es_flags_is_set(flags, "listen-client-urls") && !es_flags_is_set(flags, "advertise-client-urls"))
-		FAIL("--advertise-client-urls is required when --listen-client-urls is set explicitly");
+	if (!from_file && es_flags_is_set(flags, "listen-client-urls") &&
+	    !es_flags_is_set(flags, "advertise-client-urls"))
+		FAIL("--advertise-client-urls is required when --listen-client-urls is set "
+		     "explicitly");
 	return 0;
 }
 
 bool es_config_default_host(char *ret_host, size_t size)
 {
-	/* Connecting a datagram socket sends nothing; it only asks for the route. The address is one for documentation. */
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)};
+	/* Connecting a datagram socket sends nothing; it only asks for the route. The address is
+	 * one for documentation. */
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)};
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -351,28 +378,31 @@ bool es_config_default_host(char *ret_host, size_t size)
 	return found;
 }
 
-/* The default advertised URL says localhost; for a member that listens everywhere the machine's address helps more. */
+/* The default advertised URL says localhost; for a member that listens everywhere the machine's
+ * address helps more. */
 static int advertise_machine(struct es_arena *arena, struct es_config *config, const char *fallback,
 			     const struct es_url_list *listen, struct es_url_list *advertise)
 {
 	char host[INET_ADDRSTRLEN];
 	struct es_url *url;
 
-	if (advertise->count != 1 || strcmp(advertise->urls[0].text, fallback) != 0 || listen->count == 0 ||
-	    strcmp(listen->urls[0].host, "0.0.0.0") != 0 || !es_config_default_host(host, sizeof(host)))
+	if (advertise->count != 1 || strcmp(advertise->urls[0].text, fallback) != 0 ||
+	    listen->count == 0 || strcmp(listen->urls[0].host, "0.0.0.0") != 0 ||
+	    !es_config_default_host(host, sizeof(host)))
 		return 0;
 	url = es_arena_alloc(arena, sizeof(*url));
-	if (url == NULL || es_url_rewrite(arena, &advertise->urls[0], host, listen->urls[0].port, url) < 0)
+	if (url == NULL ||
+	    es_url_rewrite(arena, &advertise->urls[0], host, listen->urls[0].port, url) < 0)
 		return ES_ENOMEM;
 	*advertise = (struct es_url_list){url, 1};
 	config->advertise_host = url->host;
 	return 0;
 }
 
-/* ---- the member ---------------------------------------------------------------------------------------------- */
+/* ---- the member ------------------------------------------------------------------------------ */
 
-static int load_names(struct es_flags *flags, struct es_arena *arena, struct es_config *config, char *errmsg,
-		      size_t errmsg_size)
+static int load_names(struct es_flags *flags, struct es_arena *arena, struct es_config *config,
+		      char *errmsg, size_t errmsg_size)
 {
 	const char *state = es_flags_text(flags, "initial-cluster-state");
 	size_t size;
@@ -389,9 +419,10 @@ static int load_names(struct es_flags *flags, struct es_arena *arena, struct es_
 		FAIL("unexpected clusterState \"%s\"", state);
 	config->cluster_is_new = strcmp(state, "new") == 0;
 	if (strcmp(config->name, "default") == 0 &&
-	    es_flags_notice(flags, ES_LOG_WARN,
-			    "it isn't recommended to use default name, please set a value for --name", "name",
-			    config->name) < 0)
+	    es_flags_notice(
+		    flags, ES_LOG_WARN,
+		    "it isn't recommended to use default name, please set a value for --name",
+		    "name", config->name) < 0)
 		return ES_ENOMEM;
 	if (*config->data_dir != '\0')
 		return 0;
@@ -401,11 +432,13 @@ static int load_names(struct es_flags *flags, struct es_arena *arena, struct es_
 		return ES_ENOMEM;
 	(void)snprintf(dir, size, "%s.engenho", config->name);
 	config->data_dir = dir;
-	return es_flags_notice(flags, ES_LOG_WARN, "'data-dir' was empty; using default", "data-dir", dir);
+	return es_flags_notice(flags, ES_LOG_WARN, "'data-dir' was empty; using default",
+			       "data-dir", dir);
 }
 
 /* Not given: this member alone, at the peer URLs that it advertises. */
-static int load_initial_cluster(const struct es_flags *flags, struct es_arena *arena, struct es_config *config)
+static int load_initial_cluster(const struct es_flags *flags, struct es_arena *arena,
+				struct es_config *config)
 {
 	const struct es_url_list *urls = &config->advertise_peer;
 	size_t size = 1;
@@ -421,14 +454,14 @@ static int load_initial_cluster(const struct es_flags *flags, struct es_arena *a
 		return ES_ENOMEM;
 	end = text;
 	for (size_t i = 0; i < urls->count; i++)
-		end += snprintf(end, size - (size_t)(end - text), "%s%s=%s", i > 0 ? "," : "", config->name,
-				urls->urls[i].text);
+		end += snprintf(end, size - (size_t)(end - text), "%s%s=%s", i > 0 ? "," : "",
+				config->name, urls->urls[i].text);
 	config->initial_cluster = text;
 	return 0;
 }
 
-int es_config_load(struct es_flags *flags, struct es_arena *arena, struct es_config *ret_config, char *errmsg,
-		   size_t errmsg_size)
+int es_config_load(struct es_flags *flags, struct es_arena *arena, struct es_config *ret_config,
+		   char *errmsg, size_t errmsg_size)
 {
 	struct es_config config = {0};
 	bool from_file = es_flags_is_set(flags, "config-file");
@@ -451,8 +484,8 @@ int es_config_load(struct es_flags *flags, struct es_arena *arena, struct es_con
 	if (rc == 0)
 		rc = check_gates(es_flags_text(flags, "feature-gates"), errmsg, errmsg_size);
 	if (rc == 0)
-		rc = advertise_machine(arena, &config, "http://localhost:2379", &config.listen_client,
-				       &config.advertise_client);
+		rc = advertise_machine(arena, &config, "http://localhost:2379",
+				       &config.listen_client, &config.advertise_client);
 	if (rc == 0)
 		rc = advertise_machine(arena, &config, "http://localhost:2380", &config.listen_peer,
 				       &config.advertise_peer);

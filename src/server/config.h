@@ -13,7 +13,8 @@ struct es_config {
 
 	struct es_url_list listen_client, listen_client_http, listen_metrics, listen_peer;
 	struct es_url_list advertise_client, advertise_peer;
-	const char *advertise_host; /* the address of the machine that took the place of a default, or NULL */
+	const char *advertise_host; /* the address of the machine that took the place of a default,
+				       or NULL */
 	bool reuse_port, reuse_address;
 	uint32_t max_concurrent_streams;
 	uint64_t keepalive_min_time_ms, keepalive_interval_ms, keepalive_timeout_ms;
@@ -41,15 +42,18 @@ struct es_config {
 };
 
 /*
- * The level, format and outputs of the log alone, for a log that can tell what is wrong with the rest. ES_EINVAL with a text.
+ * The level, format and outputs of the log alone, for a log that can tell what is wrong with the
+ * rest. ES_EINVAL with a text.
  */
-int es_config_logging(const struct es_flags *flags, struct es_config *config, char *errmsg, size_t errmsg_size);
+int es_config_logging(const struct es_flags *flags, struct es_config *config, char *errmsg,
+		      size_t errmsg_size);
 
 /* Everything. Texts live in `arena`. ES_EINVAL with a text, ES_ENOMEM. Notices go to `flags`. */
-int es_config_load(struct es_flags *flags, struct es_arena *arena, struct es_config *ret_config, char *errmsg,
-		   size_t errmsg_size);
+int es_config_load(struct es_flags *flags, struct es_arena *arena, struct es_config *ret_config,
+		   char *errmsg, size_t errmsg_size);
 
-/* The address of the interface with the default route, as etcd advertises it for 0.0.0.0; false when there is none. */
+/* The address of the interface with the default route, as etcd advertises it for 0.0.0.0; false
+ * when there is none. */
 bool es_config_default_host(char *ret_host, size_t size);
 
 #endif

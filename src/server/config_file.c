@@ -7,8 +7,8 @@
 #include "base/status.h"
 
 /*
- * The document is at most two mappings deep, so it is walked, not recursed into: an alias that refers to its own mapping
- * cannot loop us.
+ * The document is at most two mappings deep, so it is walked, not recursed into: an alias that
+ * refers to its own mapping cannot loop us.
  */
 enum {
 	FILE_BYTES_MAX = 1 << 20,
@@ -48,15 +48,18 @@ static const struct nested nested_keys[] = {
 	{"peer-transport-security", "auto-tls", "peer-auto-tls"},
 	{"peer-transport-security", "allowed-cn", "peer-cert-allowed-cn"},
 	{"peer-transport-security", "allowed-hostname", "peer-cert-allowed-hostname"},
-	{"peer-transport-security", "skip-client-san-verification", "peer-skip-client-san-verification"},
+	{"peer-transport-security", "skip-client-san-verification",
+	 "peer-skip-client-san-verification"},
 	{"socket-options", "reuse-port", "socket-reuse-port"},
 	{"socket-options", "reuse-address", "socket-reuse-address"},
 	{"discovery-config", "token", "discovery-token"},
 };
 
-static int refuse(const struct reader *r, const yaml_mark_t *mark, const char *what, const char *which)
+static int refuse(const struct reader *r, const yaml_mark_t *mark, const char *what,
+		  const char *which)
 {
-	(void)snprintf(r->errmsg, r->errmsg_size, "%s:%zu: %s%s", r->path, mark->line + 1, which, what);
+	(void)snprintf(r->errmsg, r->errmsg_size, "%s:%zu: %s%s", r->path, mark->line + 1, which,
+		       what);
 	return ES_EINVAL;
 }
 
@@ -81,7 +84,8 @@ static bool is_empty(const yaml_node_t *node)
 	if (node->data.scalar.length == 0)
 		return true;
 	for (size_t i = 0; i < ES_ARRAY_LEN(nulls); i++)
-		if (node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && strcmp(scalar(node), nulls[i]) == 0)
+		if (node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+		    strcmp(scalar(node), nulls[i]) == 0)
 			return true;
 	return false;
 }
@@ -110,7 +114,8 @@ static const struct es_flag *flag_of(const char *name)
 }
 
 /* The elements of a sequence joined by commas. */
-static int join(const struct reader *r, const yaml_node_t *node, const char *name, struct es_buf *out)
+static int join(const struct reader *r, const yaml_node_t *node, const char *name,
+		struct es_buf *out)
 {
 	int rc = 0;
 
@@ -133,7 +138,8 @@ static int unknown_key(const struct reader *r, const yaml_node_t *key, const cha
 	char text[512];
 
 	if (*nearest != '\0')
-		(void)snprintf(text, sizeof(text), "%s:%zu: unknown key is ignored: %s (did you mean %s?)", r->path,
+		(void)snprintf(text, sizeof(text),
+			       "%s:%zu: unknown key is ignored: %s (did you mean %s?)", r->path,
 			       key->start_mark.line + 1, scalar(key), nearest);
 	else
 		(void)snprintf(text, sizeof(text), "%s:%zu: unknown key is ignored: %s", r->path,
@@ -161,7 +167,8 @@ static int set_scalar(const struct reader *r, const yaml_node_t *key, const yaml
 	return es_flags_set(r->flags, flag->name, text, where, r->errmsg, r->errmsg_size);
 }
 
-static int set(const struct reader *r, const yaml_node_t *key, const yaml_node_t *node, const char *name)
+static int set(const struct reader *r, const yaml_node_t *key, const yaml_node_t *node,
+	       const char *name)
 {
 	const struct es_flag *flag = flag_of(name);
 	struct es_buf joined;
@@ -177,20 +184,23 @@ static int set(const struct reader *r, const yaml_node_t *key, const yaml_node_t
 		return 0;
 	if (node->type == YAML_SCALAR_NODE)
 		return set_scalar(r, key, node, flag);
-	if (node->type != YAML_SEQUENCE_NODE || (flag->type != ES_FLAG_LIST && flag->type != ES_FLAG_URLS))
+	if (node->type != YAML_SEQUENCE_NODE ||
+	    (flag->type != ES_FLAG_LIST && flag->type != ES_FLAG_URLS))
 		return refuse(r, &node->start_mark, " takes a single value", name);
 	es_buf_init(&joined, es_mem_default());
 	rc = join(r, node, name, &joined);
 	if (rc == 0) {
 		(void)snprintf(where, sizeof(where), "%s:%zu: ", r->path, key->start_mark.line + 1);
-		rc = es_flags_set(r->flags, name, (const char *)joined.data, where, r->errmsg, r->errmsg_size);
+		rc = es_flags_set(r->flags, name, (const char *)joined.data, where, r->errmsg,
+				  r->errmsg_size);
 	}
 	es_buf_close(&joined);
 	return rc;
 }
 
 /* A key that the mapping had before is a mistake that YAML forbids. */
-static int check_key(const struct reader *r, const yaml_node_t *mapping, const yaml_node_pair_t *pair)
+static int check_key(const struct reader *r, const yaml_node_t *mapping,
+		     const yaml_node_pair_t *pair)
 {
 	const yaml_node_t *key = yaml_document_get_node(r->document, pair->key);
 
@@ -218,7 +228,8 @@ static bool is_nested(const char *mapping)
 static const char *nested_flag(const char *mapping, const char *key)
 {
 	for (size_t i = 0; i < ES_ARRAY_LEN(nested_keys); i++)
-		if (strcmp(nested_keys[i].mapping, mapping) == 0 && strcmp(nested_keys[i].key, key) == 0)
+		if (strcmp(nested_keys[i].mapping, mapping) == 0 &&
+		    strcmp(nested_keys[i].key, key) == 0)
 			return nested_keys[i].flag;
 	return NULL;
 }
@@ -229,8 +240,8 @@ static int read_nested(const struct reader *r, const char *name, const yaml_node
 		return 0;
 	if (mapping->type != YAML_MAPPING_NODE)
 		return refuse(r, &mapping->start_mark, " holds keys of its own", name);
-	for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top;
-	     pair++) {
+	for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
+	     pair < mapping->data.mapping.pairs.top; pair++) {
 		const yaml_node_t *key = yaml_document_get_node(r->document, pair->key);
 		const yaml_node_t *value = yaml_document_get_node(r->document, pair->value);
 		const char *flag;
@@ -253,8 +264,10 @@ static int read_document(const struct reader *r)
 	if (root == NULL || is_empty(root))
 		return 0; /* an empty file: all defaults */
 	if (root->type != YAML_MAPPING_NODE)
-		return refuse(r, &root->start_mark, "the file is not a mapping of keys to values", "");
-	for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top; pair++) {
+		return refuse(r, &root->start_mark, "the file is not a mapping of keys to values",
+			      "");
+	for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start;
+	     pair < root->data.mapping.pairs.top; pair++) {
 		const yaml_node_t *key = yaml_document_get_node(r->document, pair->key);
 		const yaml_node_t *value = yaml_document_get_node(r->document, pair->value);
 		int rc = check_key(r, root, pair);
@@ -271,19 +284,21 @@ static int read_document(const struct reader *r)
 	return 0;
 }
 
-static int syntax_error(const yaml_parser_t *parser, const char *path, char *errmsg, size_t errmsg_size)
+static int syntax_error(const yaml_parser_t *parser, const char *path, char *errmsg,
+			size_t errmsg_size)
 {
 	if (parser->error == YAML_MEMORY_ERROR)
 		return ES_ENOMEM;
 	/* Errors of the encoding come without a mark. */
 	(void)snprintf(errmsg, errmsg_size, "%s:%zu: %s", path,
-		       parser->error == YAML_READER_ERROR ? parser->mark.line + 1 : parser->problem_mark.line + 1,
+		       parser->error == YAML_READER_ERROR ? parser->mark.line + 1
+							  : parser->problem_mark.line + 1,
 		       parser->problem == NULL ? "not YAML" : parser->problem);
 	return ES_EINVAL;
 }
 
-int es_config_file_parse(struct es_flags *flags, const char *path, struct es_slice text, char *errmsg,
-			 size_t errmsg_size)
+int es_config_file_parse(struct es_flags *flags, const char *path, struct es_slice text,
+			 char *errmsg, size_t errmsg_size)
 {
 	yaml_parser_t parser;
 	yaml_document_t document;
@@ -292,7 +307,8 @@ int es_config_file_parse(struct es_flags *flags, const char *path, struct es_sli
 
 	if (!yaml_parser_initialize(&parser))
 		return ES_ENOMEM;
-	yaml_parser_set_input_string(&parser, text.len == 0 ? (const unsigned char *)"" : text.data, text.len);
+	yaml_parser_set_input_string(&parser, text.len == 0 ? (const unsigned char *)"" : text.data,
+				     text.len);
 	if (!yaml_parser_load(&parser, &document)) {
 		rc = syntax_error(&parser, path, errmsg, errmsg_size);
 	} else {
@@ -325,17 +341,18 @@ int es_config_file_load(struct es_flags *flags, const char *path, char *errmsg, 
 	int rc;
 
 	if (file == NULL) {
-		(void)snprintf(errmsg, errmsg_size, "cannot read the configuration file %s: %s", path,
-			       strerror(errno));
+		(void)snprintf(errmsg, errmsg_size, "cannot read the configuration file %s: %s",
+			       path, strerror(errno));
 		return ES_EIO;
 	}
 	es_buf_init(&buf, es_mem_default());
 	rc = read_file(file, &buf);
 	if (rc == ES_EIO) {
-		(void)snprintf(errmsg, errmsg_size, "cannot read the configuration file %s: %s", path,
-			       strerror(errno));
+		(void)snprintf(errmsg, errmsg_size, "cannot read the configuration file %s: %s",
+			       path, strerror(errno));
 	} else if (rc == 0 && buf.len > FILE_BYTES_MAX) {
-		(void)snprintf(errmsg, errmsg_size, "the configuration file %s is larger than 1 MiB", path);
+		(void)snprintf(errmsg, errmsg_size,
+			       "the configuration file %s is larger than 1 MiB", path);
 		rc = ES_EINVAL;
 	} else if (rc == 0) {
 		rc = es_config_file_parse(flags, path, es_buf_slice(&buf), errmsg, errmsg_size);
@@ -345,7 +362,7 @@ int es_config_file_load(struct es_flags *flags, const char *path, char *errmsg, 
 	return rc;
 }
 
-/* ---- file or variables --------------------------------------------------------------------------------------- */
+/* ---- file or variables ----------------------------------------------------------------------- */
 
 static const char *config_file_variable(char *const *envp)
 {
@@ -363,7 +380,8 @@ int es_flags_sources(struct es_flags *flags, char *const *envp, char *errmsg, si
 	int rc;
 
 	if (es_flags_stray(flags) != NULL) {
-		(void)snprintf(errmsg, errmsg_size, "\"%s\" is not a valid flag", es_flags_stray(flags));
+		(void)snprintf(errmsg, errmsg_size, "\"%s\" is not a valid flag",
+			       es_flags_stray(flags));
 		return ES_EINVAL;
 	}
 	if (*path == '\0')
@@ -377,7 +395,8 @@ int es_flags_sources(struct es_flags *flags, char *const *envp, char *errmsg, si
 	if (rc < 0)
 		return rc;
 	return es_flags_notice(flags, ES_LOG_INFO,
-			       "loaded server configuration, other configuration command line flags and environment "
+			       "loaded server configuration, other configuration command line "
+			       "flags and environment "
 			       "variables will be ignored if provided",
 			       "path", path);
 }

@@ -8,9 +8,9 @@
 #include "server/urls.h"
 
 /*
- * Values are kept as text in the form that the table's defaults have, so that one comparison tells whether a value is the
- * default; the getters read that text again. An alias sets the flag that it stands for, unless that one was named
- * itself: the new name wins over the old one.
+ * Values are kept as text in the form that the table's defaults have, so that one comparison
+ * tells whether a value is the default; the getters read that text again. An alias sets the flag
+ * that it stands for, unless that one was named itself: the new name wins over the old one.
  */
 enum source { FROM_DEFAULT, FROM_VARIABLE, FROM_ARGUMENT, FROM_FILE };
 
@@ -44,7 +44,8 @@ static const struct es_flag *find(const char *name, size_t len)
 	for (size_t i = 0; i < es_flag_count; i++) {
 		const struct es_flag *flag = &es_flag_table[i];
 
-		if (flag->name != NULL && strlen(flag->name) == len && memcmp(flag->name, name, len) == 0)
+		if (flag->name != NULL && strlen(flag->name) == len &&
+		    memcmp(flag->name, name, len) == 0)
 			return flag;
 	}
 	return NULL;
@@ -105,8 +106,8 @@ void es_flags_reset(struct es_flags *flags)
 		flags->values[i] = (struct value){.text = es_flag_table[i].value};
 }
 
-int es_flags_notice(struct es_flags *flags, enum es_log_level level, const char *message, const char *key,
-		    const char *value)
+int es_flags_notice(struct es_flags *flags, enum es_log_level level, const char *message,
+		    const char *key, const char *value)
 {
 	struct es_notice *notice = es_arena_calloc(flags->arena, 1, sizeof(*notice));
 	char *text = copy(flags->arena, message, strlen(message));
@@ -125,11 +126,11 @@ const struct es_notice *es_flags_notices(const struct es_flags *flags)
 	return flags->notices;
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* The value as the table would write it, from `arena`. */
-static int canonical(struct es_arena *arena, const struct es_flag *flag, const char *text, const char **ret_text,
-		     char *why, size_t why_size)
+static int canonical(struct es_arena *arena, const struct es_flag *flag, const char *text,
+		     const char **ret_text, char *why, size_t why_size)
 {
 	struct es_url_list urls;
 	char buffer[ES_DURATION_TEXT_MAX];
@@ -153,7 +154,8 @@ static int canonical(struct es_arena *arena, const struct es_flag *flag, const c
 		break;
 	case ES_FLAG_UINT:
 	case ES_FLAG_UINT32:
-		rc = es_value_uint(text, flag->type == ES_FLAG_UINT32 ? UINT32_MAX : UINT64_MAX, &u);
+		rc = es_value_uint(text, flag->type == ES_FLAG_UINT32 ? UINT32_MAX : UINT64_MAX,
+				   &u);
 		if (rc == 0)
 			(void)snprintf(buffer, sizeof(buffer), "%llu", (unsigned long long)u);
 		break;
@@ -185,8 +187,8 @@ static int canonical(struct es_arena *arena, const struct es_flag *flag, const c
 }
 
 /* On ES_EINVAL `why` tells the reason. */
-static int assign(struct es_flags *flags, const struct es_flag *flag, const char *text, enum source source, char *why,
-		  size_t why_size)
+static int assign(struct es_flags *flags, const struct es_flag *flag, const char *text,
+		  enum source source, char *why, size_t why_size)
 {
 	bool by_alias = flag->status == ES_FLAG_ALIAS;
 	const char *own;
@@ -204,8 +206,8 @@ static int assign(struct es_flags *flags, const struct es_flag *flag, const char
 	return 0;
 }
 
-int es_flags_set(struct es_flags *flags, const char *name, const char *text, const char *where, char *errmsg,
-		 size_t errmsg_size)
+int es_flags_set(struct es_flags *flags, const char *name, const char *text, const char *where,
+		 char *errmsg, size_t errmsg_size)
 {
 	const struct es_flag *flag = find(name, strlen(name));
 	char why[256];
@@ -219,21 +221,24 @@ int es_flags_set(struct es_flags *flags, const char *name, const char *text, con
 	}
 	rc = assign(flags, flag, text, FROM_FILE, why, sizeof(why));
 	if (rc == ES_EINVAL)
-		(void)snprintf(errmsg, errmsg_size, "%sinvalid value \"%s\" for %s: %s", where, text, name, why);
+		(void)snprintf(errmsg, errmsg_size, "%sinvalid value \"%s\" for %s: %s", where,
+			       text, name, why);
 	return rc;
 }
 
-/* ---- the command line ---------------------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static int unknown(const char *name, size_t len, char *errmsg, size_t errmsg_size)
 {
 	char own[64];
 	const char *nearest;
 
-	(void)snprintf(own, sizeof(own), "%.*s", (int)(len < sizeof(own) ? len : sizeof(own) - 1), name);
+	(void)snprintf(own, sizeof(own), "%.*s", (int)(len < sizeof(own) ? len : sizeof(own) - 1),
+		       name);
 	nearest = es_flags_nearest(own);
 	if (nearest != NULL)
-		(void)snprintf(errmsg, errmsg_size, "flag provided but not defined: --%s (did you mean --%s?)", own,
+		(void)snprintf(errmsg, errmsg_size,
+			       "flag provided but not defined: --%s (did you mean --%s?)", own,
 			       nearest);
 	else
 		(void)snprintf(errmsg, errmsg_size, "flag provided but not defined: --%s", own);
@@ -245,9 +250,10 @@ static bool is_help(const char *name, size_t len)
 	return (len == 4 && memcmp(name, "help", 4) == 0) || (len == 1 && *name == 'h');
 }
 
-/* One flag at argv[*at], which begins with a dash; *at moves over the value if that is the next argument. */
-static int argument(struct es_flags *flags, int argc, char *const *argv, int *at, enum es_flags_action *action,
-		    char *errmsg, size_t errmsg_size)
+/* One flag at argv[*at], which begins with a dash; *at moves over the value if that is the next
+ * argument. */
+static int argument(struct es_flags *flags, int argc, char *const *argv, int *at,
+		    enum es_flags_action *action, char *errmsg, size_t errmsg_size)
 {
 	const char *name = argv[*at] + (argv[*at][1] == '-' ? 2 : 1);
 	size_t len = strcspn(name, "=");
@@ -271,19 +277,21 @@ static int argument(struct es_flags *flags, int argc, char *const *argv, int *at
 		value = "true";
 	} else if (value == NULL) {
 		if (*at + 1 >= argc) {
-			(void)snprintf(errmsg, errmsg_size, "flag needs an argument: --%s", flag->name);
+			(void)snprintf(errmsg, errmsg_size, "flag needs an argument: --%s",
+				       flag->name);
 			return ES_EINVAL;
 		}
 		value = argv[++*at];
 	}
 	rc = assign(flags, flag, value, FROM_ARGUMENT, why, sizeof(why));
 	if (rc == ES_EINVAL)
-		(void)snprintf(errmsg, errmsg_size, "invalid value \"%s\" for flag --%s: %s", value, flag->name, why);
+		(void)snprintf(errmsg, errmsg_size, "invalid value \"%s\" for flag --%s: %s", value,
+			       flag->name, why);
 	return rc;
 }
 
-int es_flags_arguments(struct es_flags *flags, int argc, char *const *argv, enum es_flags_action *ret_action,
-		       char *errmsg, size_t errmsg_size)
+int es_flags_arguments(struct es_flags *flags, int argc, char *const *argv,
+		       enum es_flags_action *ret_action, char *errmsg, size_t errmsg_size)
 {
 	enum es_flags_action action = ES_FLAGS_RUN;
 
@@ -314,7 +322,7 @@ const char *es_flags_stray(const struct es_flags *flags)
 	return flags->stray;
 }
 
-/* ---- variables ----------------------------------------------------------------------------------------------- */
+/* ---- variables ------------------------------------------------------------------------------- */
 
 /* "ETCD_DATA_DIR" from "data-dir"; false when it does not fit. */
 static bool variable_name(const char *flag, char *out, size_t size)
@@ -333,15 +341,16 @@ static const struct es_flag *find_variable(const char *name, size_t len)
 	char own[96];
 
 	for (size_t i = 0; i < es_flag_count; i++) {
-		if (es_flag_table[i].name != NULL && variable_name(es_flag_table[i].name, own, sizeof(own)) &&
-		    strlen(own) == len && memcmp(own, name, len) == 0)
+		if (es_flag_table[i].name != NULL &&
+		    variable_name(es_flag_table[i].name, own, sizeof(own)) && strlen(own) == len &&
+		    memcmp(own, name, len) == 0)
 			return &es_flag_table[i];
 	}
 	return NULL;
 }
 
-static int variable(struct es_flags *flags, const char *name, const char *text, const struct es_flag *flag,
-		    char *errmsg, size_t errmsg_size)
+static int variable(struct es_flags *flags, const char *name, const char *text,
+		    const struct es_flag *flag, char *errmsg, size_t errmsg_size)
 {
 	char why[256];
 	int rc;
@@ -349,28 +358,34 @@ static int variable(struct es_flags *flags, const char *name, const char *text, 
 	if (strcmp(name, "ETCD_UNSUPPORTED_ARCH") == 0)
 		return 0;
 	if (strcmp(name, "ETCD_VERSION") == 0)
-		return es_flags_notice(flags, ES_LOG_WARN, "cannot set special environment variable", "key", name);
+		return es_flags_notice(flags, ES_LOG_WARN,
+				       "cannot set special environment variable", "key", name);
 	/* The value may be a secret that some script passes around: only the name is told. */
 	if (flag == NULL)
-		return es_flags_notice(flags, ES_LOG_WARN, "unrecognized environment variable", "environment-variable",
-				       name);
-	if (value_of(flags, flag)->source == FROM_ARGUMENT && !value_of(flags, flag)->by_alias)
-		return es_flags_notice(flags, ES_LOG_WARN,
-				       "environment variable is shadowed by the command-line flag of that name",
+		return es_flags_notice(flags, ES_LOG_WARN, "unrecognized environment variable",
 				       "environment-variable", name);
-	if (flag->status == ES_FLAG_ALIAS && value_of(flags, known(flag->other))->source == FROM_ARGUMENT)
+	if (value_of(flags, flag)->source == FROM_ARGUMENT && !value_of(flags, flag)->by_alias)
+		return es_flags_notice(
+			flags, ES_LOG_WARN,
+			"environment variable is shadowed by the command-line flag of that name",
+			"environment-variable", name);
+	if (flag->status == ES_FLAG_ALIAS &&
+	    value_of(flags, known(flag->other))->source == FROM_ARGUMENT)
 		return 0;
 	if (value_of(flags, flag)->source == FROM_ARGUMENT)
 		return 0; /* set by its older name there */
 	rc = assign(flags, flag, text, FROM_VARIABLE, why, sizeof(why));
 	if (rc == ES_EINVAL)
-		(void)snprintf(errmsg, errmsg_size, "invalid value \"%s\" for %s: %s", text, name, why);
+		(void)snprintf(errmsg, errmsg_size, "invalid value \"%s\" for %s: %s", text, name,
+			       why);
 	if (rc < 0)
 		return rc;
-	return es_flags_notice(flags, ES_LOG_INFO, "recognized and used environment variable", "variable-name", name);
+	return es_flags_notice(flags, ES_LOG_INFO, "recognized and used environment variable",
+			       "variable-name", name);
 }
 
-int es_flags_environment(struct es_flags *flags, char *const *envp, char *errmsg, size_t errmsg_size)
+int es_flags_environment(struct es_flags *flags, char *const *envp, char *errmsg,
+			 size_t errmsg_size)
 {
 	for (; *envp != NULL; envp++) {
 		const char *equals = strchr(*envp, '=');
@@ -382,14 +397,15 @@ int es_flags_environment(struct es_flags *flags, char *const *envp, char *errmsg
 		name = copy(flags->arena, *envp, (size_t)(equals - *envp));
 		if (name == NULL)
 			return ES_ENOMEM;
-		rc = variable(flags, name, equals + 1, find_variable(name, strlen(name)), errmsg, errmsg_size);
+		rc = variable(flags, name, equals + 1, find_variable(name, strlen(name)), errmsg,
+			      errmsg_size);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
 }
 
-/* ---- judgement ----------------------------------------------------------------------------------------------- */
+/* ---- judgement ------------------------------------------------------------------------------- */
 
 static int warn(struct es_flags *flags, const struct es_flag *flag, const char *what)
 {
@@ -402,7 +418,8 @@ static int warn(struct es_flags *flags, const struct es_flag *flag, const char *
 	return es_flags_notice(flags, ES_LOG_WARN, text, "flag-name", flag->name);
 }
 
-static int judge(struct es_flags *flags, const struct es_flag *flag, char *errmsg, size_t errmsg_size)
+static int judge(struct es_flags *flags, const struct es_flag *flag, char *errmsg,
+		 size_t errmsg_size)
 {
 	const struct value *value = value_of(flags, flag);
 	bool differs = strcmp(value->text, flag->value) != 0;
@@ -411,10 +428,10 @@ static int judge(struct es_flags *flags, const struct es_flag *flag, char *errms
 	if (value->source == FROM_DEFAULT)
 		return 0;
 	switch (flag->status) {
-	case ES_FLAG_USED:
-		return 0;
+	case ES_FLAG_USED: return 0;
 	case ES_FLAG_ALIAS:
-		(void)snprintf(text, sizeof(text), "--%s is the old name of --%s", flag->name, flag->other);
+		(void)snprintf(text, sizeof(text), "--%s is the old name of --%s", flag->name,
+			       flag->other);
 		return es_flags_notice(flags, ES_LOG_WARN, text, "flag-name", flag->name);
 	case ES_FLAG_LATER:
 		if (!differs)
@@ -425,8 +442,7 @@ static int judge(struct es_flags *flags, const struct es_flag *flag, char *errms
 		return differs ? warn(flags, flag, "not supported yet and ignored") : 0;
 	case ES_FLAG_MEANINGLESS:
 		return differs ? warn(flags, flag, "has no meaning here and is ignored") : 0;
-	case ES_FLAG_RETIRED:
-		return warn(flags, flag, "no longer supported and ignored");
+	case ES_FLAG_RETIRED: return warn(flags, flag, "no longer supported and ignored");
 	}
 	return 0;
 }
@@ -434,8 +450,9 @@ static int judge(struct es_flags *flags, const struct es_flag *flag, char *errms
 int es_flags_judge(struct es_flags *flags, char *errmsg, size_t errmsg_size)
 {
 	for (size_t i = 0; i < es_flag_count; i++) {
-		int rc = es_flag_table[i].name == NULL ? 0 :
-							 judge(flags, &es_flag_table[i], errmsg, errmsg_size);
+		int rc = es_flag_table[i].name == NULL
+				 ? 0
+				 : judge(flags, &es_flag_table[i], errmsg, errmsg_size);
 
 		if (rc < 0)
 			return rc;
@@ -443,7 +460,7 @@ int es_flags_judge(struct es_flags *flags, char *errmsg, size_t errmsg_size)
 	return 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 bool es_flags_is_set(const struct es_flags *flags, const char *name)
 {
@@ -491,17 +508,20 @@ int64_t es_flags_duration_ns(const struct es_flags *flags, const char *name)
 	return value;
 }
 
-/* ---- help ---------------------------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static const char intro[] =
-	"engenho-store keeps the resources of a Kubernetes control plane: it serves the API of etcd.\n"
+	"engenho-store keeps the resources of a Kubernetes control plane: it serves the API of "
+	"etcd.\n"
 	"\n"
 	"  engenho-store [flags]              start a member\n"
-	"  engenho-store --config-file FILE   start a member with what the YAML file says, and that alone\n"
+	"  engenho-store --config-file FILE   start a member with what the YAML file says, and "
+	"that alone\n"
 	"  engenho-store --version            print the version\n"
 	"  engenho-store --help               print this text\n"
 	"\n"
-	"Flags are those of etcd, as --flag value or --flag=value. Each can be given as a variable: --data-dir is\n"
+	"Flags are those of etcd, as --flag value or --flag=value. Each can be given as a "
+	"variable: --data-dir is\n"
 	"ETCD_DATA_DIR. A flag wins over its variable. Durations look like 100ms or 1h30m.\n";
 
 static void print_flag(FILE *out, const struct es_flag *flag)
@@ -510,7 +530,8 @@ static void print_flag(FILE *out, const struct es_flag *flag)
 		flag->status == ES_FLAG_LATER ? "  (not supported yet)" : "", flag->help);
 }
 
-static void print_names(FILE *out, const char *title, enum es_flag_status from, enum es_flag_status to)
+static void print_names(FILE *out, const char *title, enum es_flag_status from,
+			enum es_flag_status to)
 {
 	int column = 100;
 
@@ -544,8 +565,11 @@ void es_flags_help(FILE *out)
 		if (flag->help != NULL)
 			print_flag(out, flag);
 	}
-	print_names(out, "Known, not supported yet, ignored with a warning:", ES_FLAG_LATER_WARNS, ES_FLAG_LATER_WARNS);
-	print_names(out, "Known, without a meaning here:", ES_FLAG_MEANINGLESS, ES_FLAG_MEANINGLESS);
+	print_names(out, "Known, not supported yet, ignored with a warning:", ES_FLAG_LATER_WARNS,
+		    ES_FLAG_LATER_WARNS);
+	print_names(out, "Known, without a meaning here:", ES_FLAG_MEANINGLESS,
+		    ES_FLAG_MEANINGLESS);
 	print_names(out, "Old names that still work:", ES_FLAG_ALIAS, ES_FLAG_ALIAS);
-	print_names(out, "Given up by etcd, ignored with a warning:", ES_FLAG_RETIRED, ES_FLAG_RETIRED);
+	print_names(out, "Given up by etcd, ignored with a warning:", ES_FLAG_RETIRED,
+		    ES_FLAG_RETIRED);
 }

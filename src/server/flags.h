@@ -9,13 +9,15 @@
 #include "server/value.h"
 
 /*
- * Every flag that an etcd from 3.4 to 3.8 knows, read from the command line, from ETCD_* variables, or from a config file,
- * the way etcd reads them. What a flag means to this daemon is its status in the table (flags_table.c):
+ * Every flag that an etcd from 3.4 to 3.8 knows, read from the command line, from ETCD_*
+ * variables, or from a config file, the way etcd reads them. What a flag means to this daemon is
+ * its status in the table (flags_table.c):
  */
 enum es_flag_status {
-	ES_FLAG_USED,        /* has its meaning */
-	ES_FLAG_ALIAS,       /* an older name of `other`: works and warns */
-	ES_FLAG_LATER,       /* not supported yet, and ignoring it would betray the user: another value than the default stops */
+	ES_FLAG_USED,  /* has its meaning */
+	ES_FLAG_ALIAS, /* an older name of `other`: works and warns */
+	ES_FLAG_LATER, /* not supported yet, and ignoring it would betray the user: another value
+			  than the default stops */
 	ES_FLAG_LATER_WARNS, /* not supported yet, but nothing is lost without it: warns */
 	ES_FLAG_MEANINGLESS, /* sets something that does not exist here: warns */
 	ES_FLAG_RETIRED,     /* etcd itself has given it up: warns */
@@ -38,7 +40,8 @@ struct es_flag {
 	enum es_flag_type type;
 	enum es_flag_status status;
 	const char *value; /* the default, as it is printed */
-	const char *other; /* ES_FLAG_ALIAS: the name to use; warnings: what to tell about it, may be NULL */
+	const char *other; /* ES_FLAG_ALIAS: the name to use; warnings: what to tell about it, may
+			      be NULL */
 	const char *help;  /* for ES_FLAG_USED and ES_FLAG_LATER, NULL else */
 	const char *group; /* heading in the help, NULL when it is the one before */
 };
@@ -63,30 +66,35 @@ enum es_flags_action { ES_FLAGS_RUN, ES_FLAGS_HELP, ES_FLAGS_VERSION };
 int es_flags_new(struct es_arena *arena, struct es_flags **ret_flags);
 
 /*
- * The command line: --f v, --f=v, -f v, -f=v, booleans with or without =v; the last one wins. ES_EINVAL with a text for an
- * unknown flag (names the nearest known one), a bad value, a missing value.
+ * The command line: --f v, --f=v, -f v, -f=v, booleans with or without =v; the last one wins.
+ * ES_EINVAL with a text for an unknown flag (names the nearest known one), a bad value, a
+ * missing value.
  */
-int es_flags_arguments(struct es_flags *flags, int argc, char *const *argv, enum es_flags_action *ret_action,
-		       char *errmsg, size_t errmsg_size);
-/* The first argument that is no flag ("serve"), or NULL; etcd refuses it, after --help and --version. */
+int es_flags_arguments(struct es_flags *flags, int argc, char *const *argv,
+		       enum es_flags_action *ret_action, char *errmsg, size_t errmsg_size);
+/* The first argument that is no flag ("serve"), or NULL; etcd refuses it, after --help and
+ * --version. */
 const char *es_flags_stray(const struct es_flags *flags);
 
-/* ETCD_* variables, for flags that the command line did not set. Empty ones count as unset. Unknown ones are noticed. */
-int es_flags_environment(struct es_flags *flags, char *const *envp, char *errmsg, size_t errmsg_size);
+/* ETCD_* variables, for flags that the command line did not set. Empty ones count as unset.
+ * Unknown ones are noticed. */
+int es_flags_environment(struct es_flags *flags, char *const *envp, char *errmsg,
+			 size_t errmsg_size);
 
 /* Back to the defaults; a config file sets aside what the command line and the variables said. */
 void es_flags_reset(struct es_flags *flags);
 
 /*
- * One value, as the config file has it. `where` (may be "") begins the error text. ES_EINVAL, ES_ENOMEM; ES_ENOENT for an
- * unknown name, with the nearest known one, if any, in `errmsg`.
+ * One value, as the config file has it. `where` (may be "") begins the error text. ES_EINVAL,
+ * ES_ENOMEM; ES_ENOENT for an unknown name, with the nearest known one, if any, in `errmsg`.
  */
-int es_flags_set(struct es_flags *flags, const char *name, const char *value, const char *where, char *errmsg,
-		 size_t errmsg_size);
-int es_flags_notice(struct es_flags *flags, enum es_log_level level, const char *message, const char *key,
-		    const char *value);
+int es_flags_set(struct es_flags *flags, const char *name, const char *value, const char *where,
+		 char *errmsg, size_t errmsg_size);
+int es_flags_notice(struct es_flags *flags, enum es_log_level level, const char *message,
+		    const char *key, const char *value);
 
-/* Judge what was set by the status of each flag: ES_EINVAL for what is not supported yet; the rest becomes notices. */
+/* Judge what was set by the status of each flag: ES_EINVAL for what is not supported yet; the
+ * rest becomes notices. */
 int es_flags_judge(struct es_flags *flags, char *errmsg, size_t errmsg_size);
 const struct es_notice *es_flags_notices(const struct es_flags *flags);
 

@@ -6,8 +6,8 @@
 #include "server/version.h"
 
 /*
- * A check that needs a linearizable read waits for it; everything else is judged at once. What was found is gathered in the
- * request's arena and answered in one go.
+ * A check that needs a linearizable read waits for it; everything else is judged at once. What
+ * was found is gathered in the request's arena and answered in one go.
  */
 struct es_health {
 	struct es_health_config config;
@@ -24,7 +24,8 @@ static void respond_text(struct es_http_request *request, int status, const char
 }
 
 /* An answer that lives as long as the request, from a buffer that does not. */
-static void respond_copy(struct es_http_request *request, int status, const char *type, struct es_slice body)
+static void respond_copy(struct es_http_request *request, int status, const char *type,
+			 struct es_slice body)
 {
 	uint8_t *copy = es_arena_alloc(es_http_arena(request), body.len);
 
@@ -46,21 +47,22 @@ static bool has_query(const struct es_http_request *request, const char *name, c
 	return false;
 }
 
-/* ---- /version ------------------------------------------------------------------------------------------------ */
+/* ---- /version -------------------------------------------------------------------------------- */
 
 static void handle_version(void *ctx, struct es_http_request *request)
 {
 	const struct es_health *h = ctx;
 	char body[256];
 	int len = snprintf(body, sizeof(body),
-			   "{\"etcdserver\":\"%s\",\"etcdcluster\":\"%s\",\"storage\":\"%s\",\"engenho-store\":\"%s\"}",
+			   "{\"etcdserver\":\"%s\",\"etcdcluster\":\"%s\",\"storage\":\"%s\","
+			   "\"engenho-store\":\"%s\"}",
 			   ES_ETCD_VERSION, h->ready ? ES_ETCD_CLUSTER_VERSION : "not_decided",
 			   h->ready ? ES_ETCD_CLUSTER_VERSION : "unknown", h->config.version);
 
 	respond_copy(request, 200, "application/json", es_slice(body, (size_t)len));
 }
 
-/* ---- /health ------------------------------------------------------------------------------------------------- */
+/* ---- /health --------------------------------------------------------------------------------- */
 
 struct health_request {
 	struct es_health *health;
@@ -70,15 +72,16 @@ struct health_request {
 static void answer_health(struct es_health *h, struct es_http_request *request, const char *reason)
 {
 	char body[512];
-	int len = snprintf(body, sizeof(body), "{\"health\":\"%s\",\"reason\":\"%s\"}", reason == NULL ? "true" : "false",
-			   reason == NULL ? "" : reason);
+	int len = snprintf(body, sizeof(body), "{\"health\":\"%s\",\"reason\":\"%s\"}",
+			   reason == NULL ? "true" : "false", reason == NULL ? "" : reason);
 
 	es_metrics_count_health(h->config.metrics, reason == NULL);
 	if (reason == NULL) {
 		respond_copy(request, 200, text_plain, es_slice(body, (size_t)len));
 		return;
 	}
-	es_log(h->config.log, ES_LOG_WARN, "/health error", ES_STR("reason", reason), ES_INT("status-code", 503));
+	es_log(h->config.log, ES_LOG_WARN, "/health error", ES_STR("reason", reason),
+	       ES_INT("status-code", 503));
 	ES_ASSERT((size_t)len + 1 < sizeof(body));
 	body[len] = '\n';
 	respond_copy(request, 503, text_plain, es_slice(body, (size_t)len + 1));
@@ -121,7 +124,8 @@ static void handle_health(void *ctx, struct es_http_request *request)
 		return;
 	}
 	/* Go takes the first value. */
-	if (es_http_query(request, "serializable", 0, &first) && es_slice_eq(first, ES_SLICE("true"))) {
+	if (es_http_query(request, "serializable", 0, &first) &&
+	    es_slice_eq(first, ES_SLICE("true"))) {
 		answer_health(h, request, NULL);
 		return;
 	}
@@ -139,7 +143,7 @@ static void handle_health(void *ctx, struct es_http_request *request)
 	es_engine_linearize(h->config.engine, health_read_done, r);
 }
 
-/* ---- /livez and /readyz -------------------------------------------------------------------------------------- */
+/* ---- /livez and /readyz ---------------------------------------------------------------------- */
 
 enum { CHECKS_MAX = 4 };
 
@@ -184,11 +188,11 @@ static const char *judge(const struct check_request *r, enum es_health_check id)
 			if (alarms[i].type == ES_ALARM_CORRUPT)
 				return "alarm activated: CORRUPT";
 		return NULL;
-	case ES_HEALTH_LIVEZ_SERIALIZABLE_READ: /* the state is in memory and this code runs: it can be read */
+	case ES_HEALTH_LIVEZ_SERIALIZABLE_READ: /* the state is in memory and this code runs: it can
+						   be read */
 	case ES_HEALTH_READYZ_SERIALIZABLE_READ:
 	case ES_HEALTH_READYZ_NON_LEARNER: /* a single member votes */
-	case ES_HEALTH_CHECKS:
-		return NULL;
+	case ES_HEALTH_CHECKS: return NULL;
 	}
 	return NULL;
 }
@@ -206,10 +210,11 @@ static int check_lines(const struct check_request *r, struct es_buf *text, bool 
 		if (!r->wanted[i])
 			continue;
 		why = judge(r, r->set->checks[i].id);
-		es_metrics_count_check(r->health->config.metrics, r->set->checks[i].id, why == NULL);
+		es_metrics_count_check(r->health->config.metrics, r->set->checks[i].id,
+				       why == NULL);
 		failed |= why != NULL;
-		rc = why != NULL ? es_buf_printf(text, "[-]%s failed: %s\n", name, why) :
-				   es_buf_printf(text, "[+]%s ok\n", name);
+		rc = why != NULL ? es_buf_printf(text, "[-]%s failed: %s\n", name, why)
+				 : es_buf_printf(text, "[+]%s ok\n", name);
 	}
 	*ret_failed = failed;
 	return rc;
@@ -234,8 +239,8 @@ static void answer_checks(const struct check_request *r)
 	else
 		respond_copy(r->http, failed ? 503 : 200, text_plain, es_buf_slice(&text));
 	if (failed)
-		es_log(h->config.log, ES_LOG_ERROR, "Health check error", ES_STR("path", r->set->path),
-		       ES_INT("status-code", 503));
+		es_log(h->config.log, ES_LOG_ERROR, "Health check error",
+		       ES_STR("path", r->set->path), ES_INT("status-code", 503));
 	es_buf_close(&text);
 }
 
@@ -247,7 +252,8 @@ static void checks_read_done(void *arg, int status)
 	answer_checks(r);
 }
 
-/* The checks that are asked for: one by path, or all but the excluded ones. False: there is no such check. */
+/* The checks that are asked for: one by path, or all but the excluded ones. False: there is no
+ * such check. */
 static bool choose(struct check_request *r)
 {
 	struct es_slice path = es_http_path(r->http);
@@ -262,14 +268,17 @@ static bool choose(struct check_request *r)
 		if (all)
 			r->wanted[i] = !has_query(r->http, "exclude", name);
 		else
-			r->wanted[i] = es_slice_eq(es_slice(path.data + root + 1, path.len - root - 1), es_slice_str(name));
+			r->wanted[i] = es_slice_eq(
+				es_slice(path.data + root + 1, path.len - root - 1),
+				es_slice_str(name));
 		any |= r->wanted[i];
 	}
 	r->verbose = es_http_query(r->http, "verbose", 0, &value);
 	return all || any;
 }
 
-static void handle_checks(struct es_health *h, struct es_http_request *request, const struct check_set *set)
+static void handle_checks(struct es_health *h, struct es_http_request *request,
+			  const struct check_set *set)
 {
 	struct check_request *r = es_arena_calloc(es_http_arena(request), 1, sizeof(*r));
 
@@ -303,7 +312,7 @@ static void handle_readyz(void *ctx, struct es_http_request *request)
 	handle_checks(ctx, request, &readyz);
 }
 
-/* ---- /metrics ------------------------------------------------------------------------------------------------ */
+/* ---- /metrics -------------------------------------------------------------------------------- */
 
 static void handle_metrics(void *ctx, struct es_http_request *request)
 {
@@ -321,7 +330,8 @@ static void handle_metrics(void *ctx, struct es_http_request *request)
 	if (es_metrics_text(h->config.metrics, &sources, &text) < 0)
 		respond_text(request, 503, "out of memory\n");
 	else
-		respond_copy(request, 200, "text/plain; version=0.0.4; charset=utf-8", es_buf_slice(&text));
+		respond_copy(request, 200, "text/plain; version=0.0.4; charset=utf-8",
+			     es_buf_slice(&text));
 	es_buf_close(&text);
 }
 

@@ -11,7 +11,7 @@
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "fatal"};
 
-/* ---- text ---------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* Length of the valid UTF-8 character at `p`, 0 when there is none. */
 static size_t utf8_length(const unsigned char *p)
@@ -91,7 +91,8 @@ static int append_field(struct es_buf *out, const struct es_log_field *field)
 	return 0;
 }
 
-static int append_fields(struct es_buf *out, const struct es_log_field *fields, size_t count, bool first)
+static int append_fields(struct es_buf *out, const struct es_log_field *fields, size_t count,
+			 bool first)
 {
 	int rc = 0;
 
@@ -129,8 +130,9 @@ static const char *short_caller(const char *caller)
 	return before == NULL ? caller : before + 1;
 }
 
-int es_logging_format(struct es_buf *out, bool console, int64_t wall_us, enum es_log_level level, const char *caller,
-		      const char *message, const struct es_log_field *fields, size_t field_count)
+int es_logging_format(struct es_buf *out, bool console, int64_t wall_us, enum es_log_level level,
+		      const char *caller, const char *message, const struct es_log_field *fields,
+		      size_t field_count)
 {
 	char when[64];
 	int rc;
@@ -138,7 +140,8 @@ int es_logging_format(struct es_buf *out, bool console, int64_t wall_us, enum es
 	format_time(wall_us, when, sizeof(when));
 	caller = short_caller(caller);
 	if (console) {
-		rc = es_buf_printf(out, "%s\t%s\t%s\t%s", when, level_names[level], caller, message);
+		rc = es_buf_printf(out, "%s\t%s\t%s\t%s", when, level_names[level], caller,
+				   message);
 		if (rc == 0 && field_count > 0)
 			rc = es_buf_append_str(out, "\t{");
 		if (rc == 0)
@@ -147,7 +150,8 @@ int es_logging_format(struct es_buf *out, bool console, int64_t wall_us, enum es
 			rc = es_buf_append_str(out, field_count > 0 ? "}\n" : "\n");
 		return rc;
 	}
-	rc = es_buf_printf(out, "{\"level\":\"%s\",\"ts\":\"%s\",\"caller\":", level_names[level], when);
+	rc = es_buf_printf(out, "{\"level\":\"%s\",\"ts\":\"%s\",\"caller\":", level_names[level],
+			   when);
 	if (rc == 0)
 		rc = append_json_text(out, caller);
 	if (rc == 0)
@@ -159,7 +163,7 @@ int es_logging_format(struct es_buf *out, bool console, int64_t wall_us, enum es
 	return rc == 0 ? es_buf_append_str(out, "}\n") : rc;
 }
 
-/* ---- outputs ------------------------------------------------------------------------------------------------- */
+/* ---- outputs --------------------------------------------------------------------------------- */
 
 /* A log that cannot be written is no reason to stop, and there is nobody to tell. */
 static void write_all(int fd, const uint8_t *data, size_t len)
@@ -187,7 +191,8 @@ static void write_line(void *ctx, enum es_log_level level, const char *caller, c
 		return;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	es_buf_init(&line, es_mem_default());
-	if (es_logging_format(&line, logging->console, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, level, caller,
+	if (es_logging_format(&line, logging->console,
+			      (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, level, caller,
 			      message, fields, field_count) == 0)
 		for (size_t i = 0; i < logging->count; i++)
 			write_all(logging->outputs[i].fd, line.data, line.len);
@@ -217,7 +222,8 @@ static int add_standard(struct es_logging *logging, int fd)
 	return 0;
 }
 
-static int add_file(struct es_logging *logging, const char *name, size_t len, char *errmsg, size_t errmsg_size)
+static int add_file(struct es_logging *logging, const char *name, size_t len, char *errmsg,
+		    size_t errmsg_size)
 {
 	char path[4096];
 	int fd;
@@ -230,21 +236,23 @@ static int add_file(struct es_logging *logging, const char *name, size_t len, ch
 	path[len] = '\0';
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 	if (fd < 0) {
-		(void)snprintf(errmsg, errmsg_size, "--log-outputs: cannot open %s: %s", path, strerror(errno));
+		(void)snprintf(errmsg, errmsg_size, "--log-outputs: cannot open %s: %s", path,
+			       strerror(errno));
 		return ES_EIO;
 	}
 	logging->outputs[logging->count++] = (struct es_log_output){fd, true};
 	return 0;
 }
 
-static int add_output(struct es_logging *logging, const char *name, size_t len, bool alone, char *errmsg,
-		      size_t errmsg_size)
+static int add_output(struct es_logging *logging, const char *name, size_t len, bool alone,
+		      char *errmsg, size_t errmsg_size)
 {
 	static const char *const standard_error[] = {"stderr", "systemd/journal", "default", NULL};
 	static const char *const standard_output[] = {"stdout", NULL};
 
 	if (!alone && is_one_of(name, len, (const char *const[]){"default", NULL})) {
-		(void)snprintf(errmsg, errmsg_size, "multi logoutput for \"default\" is not supported yet");
+		(void)snprintf(errmsg, errmsg_size,
+			       "multi logoutput for \"default\" is not supported yet");
 		return ES_EINVAL;
 	}
 	if (logging->count == ES_ARRAY_LEN(logging->outputs)) {
@@ -259,8 +267,8 @@ static int add_output(struct es_logging *logging, const char *name, size_t len, 
 	return add_file(logging, name, len, errmsg, errmsg_size);
 }
 
-int es_logging_open(struct es_logging *logging, enum es_log_level level, bool console, const char *outputs,
-		    char *errmsg, size_t errmsg_size)
+int es_logging_open(struct es_logging *logging, enum es_log_level level, bool console,
+		    const char *outputs, char *errmsg, size_t errmsg_size)
 {
 	bool alone = strchr(outputs, ',') == NULL;
 	int rc = 0;

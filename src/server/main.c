@@ -25,11 +25,13 @@ static void log_notices(const struct es_log *log, const struct es_flags *flags)
 		if (n->key == NULL)
 			es_log(log, n->level, n->message);
 		else
-			es_log(log, n->level, n->message, ES_STR(n->key, n->value == NULL ? "" : n->value));
+			es_log(log, n->level, n->message,
+			       ES_STR(n->key, n->value == NULL ? "" : n->value));
 	}
 }
 
-/* Tells what is wrong through the configured log, or through the default one when not even that is known. */
+/* Tells what is wrong through the configured log, or through the default one when not even that
+ * is known. */
 static int refuse(struct es_logging *logging, const struct es_flags *flags, const char *errmsg)
 {
 	log_notices(&logging->log, flags);
@@ -49,8 +51,8 @@ static int run(struct es_flags *flags, struct es_arena *arena)
 	if (rc == 0)
 		rc = es_config_logging(flags, &config, errmsg, sizeof(errmsg));
 	if (rc == 0)
-		rc = es_logging_open(&logging, config.log_level, config.log_console, config.log_outputs, errmsg,
-				     sizeof(errmsg));
+		rc = es_logging_open(&logging, config.log_level, config.log_console,
+				     config.log_outputs, errmsg, sizeof(errmsg));
 	if (rc < 0) {
 		es_logging_open_default(&logging);
 		return refuse(&logging, flags, errmsg);

@@ -6,9 +6,9 @@
 #include "server/process.h"
 
 /*
- * What Prometheus reads, under etcd's names, with etcd's types and labels, so that its dashboards and alerts work. Counts of
- * calls are kept here, fed by the hooks of the RPC server; everything else is asked of the modules when somebody reads.
- * Loop thread only.
+ * What Prometheus reads, under etcd's names, with etcd's types and labels, so that its
+ * dashboards and alerts work. Counts of calls are kept here, fed by the hooks of the RPC server;
+ * everything else is asked of the modules when somebody reads. Loop thread only.
  */
 struct es_metrics;
 
@@ -54,6 +54,7 @@ struct es_metrics_sources {
 };
 
 /* The whole text is appended. ES_ENOMEM. */
-int es_metrics_text(const struct es_metrics *metrics, const struct es_metrics_sources *sources, struct es_buf *out);
+int es_metrics_text(const struct es_metrics *metrics, const struct es_metrics_sources *sources,
+		    struct es_buf *out);
 
 #endif

@@ -35,7 +35,8 @@ static double boot_time(void)
 	return line == NULL ? 0 : strtod(line + 7, NULL);
 }
 
-/* The n-th field (from 1) of /proc/self/stat behind the name, which may itself hold spaces and parentheses. */
+/* The n-th field (from 1) of /proc/self/stat behind the name, which may itself hold spaces and
+ * parentheses. */
 static uint64_t stat_field(const char *text, int n)
 {
 	const char *p = strrchr(text, ')');

@@ -18,8 +18,8 @@ void es_process_stats(struct es_process_stats *ret_stats);
 uint64_t es_process_raise_fd_limit(void);
 
 /*
- * Tell the service manager ("READY=1"), by datagram to the socket that $NOTIFY_SOCKET names; nothing happens without one.
- * 1: told, 0: nobody to tell, ES_EIO.
+ * Tell the service manager ("READY=1"), by datagram to the socket that $NOTIFY_SOCKET names;
+ * nothing happens without one. 1: told, 0: nobody to tell, ES_EIO.
  */
 int es_process_notify(const char *state);
 

@@ -18,19 +18,20 @@
 #include "server/version.h"
 
 /*
- * The wiring. Starting goes up the layers, stopping goes down them again, and each step of stopping begins in the callback
- * that ends the one before:
+ * The wiring. Starting goes up the layers, stopping goes down them again, and each step of
+ * stopping begins in the callback that ends the one before:
  *
- *   listeners and calls -> api -> engine (the last fsync) -> signals -> the loop has nothing left and uv_run returns
+ *   listeners and calls -> api -> engine (the last fsync) -> signals -> uv_run returns
  *
- * A start that fails half-way stops what it started in the same way, so every step copes with what is missing. Ports are
- * bound before the data is opened: an address in use is told before anything is read or written.
+ * A start that fails half-way stops what it started in the same way, so every step copes with
+ * what is missing. Ports are bound before the data is opened: an address in use is told before
+ * anything is read or written.
  */
 enum {
 	CONN_QUEUE_BYTES_MAX = 4 << 20,
-	MESSAGE_OVERHEAD_BYTES = 512 << 10, /* what etcd's transport allows above --max-request-bytes */
+	MESSAGE_OVERHEAD_BYTES = 512 << 10, /* above --max-request-bytes, as etcd allows */
 	HTTP1_IDLE_MS = 30000,
-	GRACE_MS = 5000,                    /* and two election timeouts: what etcd gives a request */
+	GRACE_MS = 5000, /* and two election timeouts: what etcd gives a request */
 	ERROR_BYTES_MAX = 1024,
 };
 
@@ -60,17 +61,18 @@ struct es_server {
 	struct listener *listeners;
 	struct listener **listeners_end;
 	int exit_status;
-	bool started;  /* everything is up but, perhaps, a leader */
+	bool started; /* everything is up but, perhaps, a leader */
 	bool has_leader;
 	bool serving;
 	bool stopping;
 	char errmsg[ERROR_BYTES_MAX];
 };
 
-#define FATAL(server, message, ...)                                                                            \
-	es_log((server)->log, ES_LOG_FATAL, message, ES_STR("error", (server)->errmsg) __VA_OPT__(, ) __VA_ARGS__)
+#define FATAL(server, message, ...)                  \
+	es_log((server)->log, ES_LOG_FATAL, message, \
+	       ES_STR("error", (server)->errmsg) __VA_OPT__(, ) __VA_ARGS__)
 
-/* ---- stopping ------------------------------------------------------------------------------------------------ */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static void stop_signals(struct es_server *s)
 {
@@ -130,14 +132,15 @@ static void on_signal(uv_signal_t *handle, int number)
 	const char *name = number == SIGTERM ? "terminated" : "interrupt";
 
 	if (s->stopping) {
-		es_log(s->log, ES_LOG_WARN, "received a second signal; exiting at once", ES_STR("signal", name));
+		es_log(s->log, ES_LOG_WARN, "received a second signal; exiting at once",
+		       ES_STR("signal", name));
 		_exit(128 + number);
 	}
 	es_log(s->log, ES_LOG_INFO, "received signal; shutting down", ES_STR("signal", name));
 	stop(s, GRACE_MS + 2 * (uint64_t)s->config->election_ms);
 }
 
-/* ---- what the engine says ------------------------------------------------------------------------------------ */
+/* ---- what the engine says -------------------------------------------------------------------- */
 
 static void serve(struct es_server *s)
 {
@@ -150,10 +153,11 @@ static void serve(struct es_server *s)
 	for (const struct listener *l = s->listeners; l != NULL; l = l->next) {
 		if (l->metrics)
 			continue;
-		es_log(s->log, ES_LOG_INFO, "serving client traffic insecurely; this is strongly discouraged!",
-		       ES_STR("traffic", l->faces == ES_RPC_FACE_GRPC ? "grpc" :
-					 l->faces == ES_RPC_FACE_HTTP ? "http" :
-									"grpc+http"),
+		es_log(s->log, ES_LOG_INFO,
+		       "serving client traffic insecurely; this is strongly discouraged!",
+		       ES_STR("traffic", l->faces == ES_RPC_FACE_GRPC   ? "grpc"
+					 : l->faces == ES_RPC_FACE_HTTP ? "http"
+									: "grpc+http"),
 		       ES_STR("address", l->address));
 	}
 	if (es_process_notify("READY=1") < 0)
@@ -179,7 +183,7 @@ static void engine_failed(void *ctx, int status, const char *message)
 	stop(s, 0);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------------ */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static int no_memory(struct es_server *s)
 {
@@ -211,16 +215,20 @@ static int open_datadir(struct es_server *s)
 {
 	const struct es_config *c = s->config;
 	struct es_datadir_member member;
-	int rc = es_datadir_open(s->mem, es_fs_posix(), c->data_dir, c->name, "engenho-store " ENGENHO_VERSION,
-				 &s->datadir, s->errmsg, sizeof(s->errmsg));
+	int rc = es_datadir_open(s->mem, es_fs_posix(), c->data_dir, c->name,
+				 "engenho-store " ENGENHO_VERSION, &s->datadir, s->errmsg,
+				 sizeof(s->errmsg));
 
 	if (rc < 0)
 		return rc;
 	if (es_datadir_warning(s->datadir) != NULL)
-		es_log(s->log, ES_LOG_WARN, es_datadir_warning(s->datadir), ES_STR("data-dir", c->data_dir));
+		es_log(s->log, ES_LOG_WARN, es_datadir_warning(s->datadir),
+		       ES_STR("data-dir", c->data_dir));
 	if (es_datadir_member(s->datadir, &member)) {
-		s->ids = (struct es_cluster_ids){.member_id = member.member_id, .cluster_id = member.cluster_id};
-		es_log(s->log, ES_LOG_INFO, "server has already been initialized", ES_STR("data-dir", c->data_dir));
+		s->ids = (struct es_cluster_ids){.member_id = member.member_id,
+						 .cluster_id = member.cluster_id};
+		es_log(s->log, ES_LOG_INFO, "server has already been initialized",
+		       ES_STR("data-dir", c->data_dir));
 		return 0;
 	}
 	return es_cluster_bootstrap(c, &s->arena, &s->ids, s->errmsg, sizeof(s->errmsg));
@@ -230,9 +238,11 @@ static int write_member(struct es_server *s)
 {
 	struct es_datadir_member member;
 
-	if (es_datadir_member(s->datadir, &member) && es_slice_eq(member.name, es_slice_str(s->config->name)))
+	if (es_datadir_member(s->datadir, &member) &&
+	    es_slice_eq(member.name, es_slice_str(s->config->name)))
 		return 0;
-	member = (struct es_datadir_member){s->ids.cluster_id, s->ids.member_id, es_slice_str(s->config->name)};
+	member = (struct es_datadir_member){s->ids.cluster_id, s->ids.member_id,
+					    es_slice_str(s->config->name)};
 	return es_datadir_set_member(s->datadir, &member, s->errmsg, sizeof(s->errmsg));
 }
 
@@ -278,11 +288,13 @@ static const char *address_text(struct es_server *s, const struct es_url *url, u
 		return url->path;
 	text = es_arena_alloc(&s->arena, size);
 	if (text != NULL)
-		(void)snprintf(text, size, "%s%s%s:%u", v6 ? "[" : "", url->host, v6 ? "]" : "", port);
+		(void)snprintf(text, size, "%s%s%s:%u", v6 ? "[" : "", url->host, v6 ? "]" : "",
+			       port);
 	return text;
 }
 
-static int listen_on(struct es_server *s, const struct es_url_list *urls, unsigned faces, bool metrics)
+static int listen_on(struct es_server *s, const struct es_url_list *urls, unsigned faces,
+		     bool metrics)
 {
 	for (size_t i = 0; i < urls->count; i++) {
 		const struct es_url *url = &urls->urls[i];
@@ -303,13 +315,15 @@ static int listen_on(struct es_server *s, const struct es_url_list *urls, unsign
 		rc = es_rpc_server_listen(s->rpc, &listen, &l->port, s->errmsg, sizeof(s->errmsg));
 		if (rc < 0)
 			return rc;
-		*l = (struct listener){NULL, url, l->port, address_text(s, url, l->port), faces, metrics};
+		*l = (struct listener){NULL,  url,    l->port, address_text(s, url, l->port),
+				       faces, metrics};
 		if (l->address == NULL)
 			return no_memory(s);
 		*s->listeners_end = l;
 		s->listeners_end = &l->next;
 		if (metrics)
-			es_log(s->log, ES_LOG_INFO, "serving metrics", ES_STR("address", l->address));
+			es_log(s->log, ES_LOG_INFO, "serving metrics",
+			       ES_STR("address", l->address));
 	}
 	return 0;
 }
@@ -318,7 +332,8 @@ static int listen_all(struct es_server *s)
 {
 	const struct es_config *c = s->config;
 	bool split = c->listen_client_http.count > 0;
-	int rc = listen_on(s, &c->listen_client, ES_RPC_FACE_GRPC | (split ? 0 : ES_RPC_FACE_HTTP), false);
+	int rc = listen_on(s, &c->listen_client, ES_RPC_FACE_GRPC | (split ? 0 : ES_RPC_FACE_HTTP),
+			   false);
 
 	if (rc == 0)
 		rc = listen_on(s, &c->listen_client_http, ES_RPC_FACE_HTTP, false);
@@ -327,13 +342,15 @@ static int listen_all(struct es_server *s)
 	return rc;
 }
 
-/* The port that took the place of port 0 in a URL to advertise: that of the listener with port 0, if any. */
+/* The port that took the place of port 0 in a URL to advertise: that of the listener with port
+ * 0, if any. */
 static uint16_t bound_port(const struct es_server *s)
 {
 	uint16_t port = 0;
 
 	for (const struct listener *l = s->listeners; l != NULL; l = l->next)
-		if (!l->metrics && (l->faces & ES_RPC_FACE_GRPC) != 0 && l->url->path == NULL && l->url->port == 0)
+		if (!l->metrics && (l->faces & ES_RPC_FACE_GRPC) != 0 && l->url->path == NULL &&
+		    l->url->port == 0)
 			port = l->port;
 	return port;
 }
@@ -424,7 +441,8 @@ static int open_api(struct es_server *s)
 		.version = ENGENHO_VERSION,
 	};
 
-	if (es_health_new(&health, &s->health) < 0 || es_api_register(s->rpc, s->engine, &api, &s->api) < 0)
+	if (es_health_new(&health, &s->health) < 0 ||
+	    es_api_register(s->rpc, s->engine, &api, &s->api) < 0)
 		return no_memory(s);
 	return 0;
 }
@@ -437,14 +455,18 @@ static void log_start(const struct es_server *s, uint64_t fds)
 	(void)snprintf(cluster, sizeof(cluster), "%llx", (unsigned long long)s->ids.cluster_id);
 	(void)snprintf(member, sizeof(member), "%llx", (unsigned long long)s->ids.member_id);
 	es_log(s->log, ES_LOG_INFO, "starting engenho-store", ES_STR("version", ENGENHO_VERSION),
-	       ES_STR("etcd-version", ES_ETCD_VERSION), ES_STR("name", c->name), ES_STR("data-dir", c->data_dir),
-	       ES_STR("local-member-id", member), ES_STR("cluster-id", cluster), ES_UINT("heartbeat-ms", c->heartbeat_ms),
-	       ES_UINT("election-ms", c->election_ms), ES_UINT("snapshot-count", c->checkpoint_entries),
-	       ES_INT("quota-backend-bytes", c->quota_bytes), ES_UINT("max-request-bytes", c->max_request_bytes),
-	       ES_STR("initial-cluster", c->initial_cluster), ES_STR("initial-cluster-token", c->initial_cluster_token),
-	       ES_UINT("fd-limit", fds));
+	       ES_STR("etcd-version", ES_ETCD_VERSION), ES_STR("name", c->name),
+	       ES_STR("data-dir", c->data_dir), ES_STR("local-member-id", member),
+	       ES_STR("cluster-id", cluster), ES_UINT("heartbeat-ms", c->heartbeat_ms),
+	       ES_UINT("election-ms", c->election_ms),
+	       ES_UINT("snapshot-count", c->checkpoint_entries),
+	       ES_INT("quota-backend-bytes", c->quota_bytes),
+	       ES_UINT("max-request-bytes", c->max_request_bytes),
+	       ES_STR("initial-cluster", c->initial_cluster),
+	       ES_STR("initial-cluster-token", c->initial_cluster_token), ES_UINT("fd-limit", fds));
 	if (c->advertise_host != NULL)
-		es_log(s->log, ES_LOG_INFO, "detected default host for advertise", ES_STR("host", c->advertise_host));
+		es_log(s->log, ES_LOG_INFO, "detected default host for advertise",
+		       ES_STR("host", c->advertise_host));
 	if (c->unsafe_no_fsync)
 		es_log(s->log, ES_LOG_WARN, "fsync is off: a crash of the machine loses data");
 }
@@ -512,6 +534,7 @@ int es_server_run(const struct es_config *config, const struct es_log *log)
 	rc = uv_loop_close(&s->loop);
 	ES_ASSERT(rc == 0);
 	if (s->exit_status == 0)
-		es_log(log, ES_LOG_INFO, "stopped", ES_STR("name", config->name), ES_STR("data-dir", config->data_dir));
+		es_log(log, ES_LOG_INFO, "stopped", ES_STR("name", config->name),
+		       ES_STR("data-dir", config->data_dir));
 	return s->exit_status;
 }

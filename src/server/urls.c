@@ -46,8 +46,8 @@ static bool has_bad_bytes(const char *text)
 }
 
 /* "host:port" or "[v6]:port" in `text`, of which `len` bytes count. */
-static int parse_host_port(struct es_arena *arena, const char *text, size_t len, struct es_url *url, char *errmsg,
-			   size_t errmsg_size)
+static int parse_host_port(struct es_arena *arena, const char *text, size_t len, struct es_url *url,
+			   char *errmsg, size_t errmsg_size)
 {
 	const char *colon = memrchr(text, ':', len);
 	const char *host = text;
@@ -56,23 +56,27 @@ static int parse_host_port(struct es_arena *arena, const char *text, size_t len,
 	char digits[8];
 
 	if (colon == NULL)
-		return refuse(errmsg, errmsg_size, "URL address does not have the form \"host:port\"", url->text);
+		return refuse(errmsg, errmsg_size,
+			      "URL address does not have the form \"host:port\"", url->text);
 	host_len = (size_t)(colon - text);
 	if (host_len > 0 && host[0] == '[') {
 		if (host[host_len - 1] != ']')
-			return refuse(errmsg, errmsg_size, "URL address does not have the form \"host:port\"",
+			return refuse(errmsg, errmsg_size,
+				      "URL address does not have the form \"host:port\"",
 				      url->text);
 		host++;
 		host_len -= 2;
 	} else if (memchr(host, ':', host_len) != NULL) {
-		return refuse(errmsg, errmsg_size, "URL address does not have the form \"host:port\"", url->text);
+		return refuse(errmsg, errmsg_size,
+			      "URL address does not have the form \"host:port\"", url->text);
 	}
 	len -= (size_t)(colon + 1 - text);
 	if (len >= sizeof(digits))
 		return refuse(errmsg, errmsg_size, "invalid port in URL", url->text);
 	memcpy(digits, colon + 1, len);
 	digits[len] = '\0';
-	if (len == 0 || strspn(digits, "0123456789") != len || strtoul(digits, NULL, 10) > UINT16_MAX)
+	if (len == 0 || strspn(digits, "0123456789") != len ||
+	    strtoul(digits, NULL, 10) > UINT16_MAX)
 		return refuse(errmsg, errmsg_size, "invalid port in URL", url->text);
 	port = strtoul(digits, NULL, 10);
 	url->host = copy(arena, host, host_len);
@@ -80,8 +84,8 @@ static int parse_host_port(struct es_arena *arena, const char *text, size_t len,
 	return url->host == NULL ? ES_ENOMEM : 0;
 }
 
-static int parse_one(struct es_arena *arena, const char *text, size_t len, struct es_url *url, char *errmsg,
-		     size_t errmsg_size)
+static int parse_one(struct es_arena *arena, const char *text, size_t len, struct es_url *url,
+		     char *errmsg, size_t errmsg_size)
 {
 	char *own;
 	const char *rest;
@@ -102,16 +106,19 @@ static int parse_one(struct es_arena *arena, const char *text, size_t len, struc
 		    strncasecmp(own, schemes[i].name, scheme_len) == 0)
 			break;
 	if (i == ES_ARRAY_LEN(schemes))
-		return refuse(errmsg, errmsg_size, "URL scheme must be http, https, unix, or unixs", own);
+		return refuse(errmsg, errmsg_size, "URL scheme must be http, https, unix, or unixs",
+			      own);
 	if (has_bad_bytes(own))
-		return refuse(errmsg, errmsg_size, "URL must not contain spaces or control characters", own);
+		return refuse(errmsg, errmsg_size,
+			      "URL must not contain spaces or control characters", own);
 	memcpy(own, schemes[i].name, scheme_len);
 	url->scheme = schemes[i].scheme;
 	rest = own + scheme_len + 1;
 	if (strncmp(rest, "//", 2) == 0)
 		rest += 2;
 	else if (url->scheme == ES_URL_HTTP || url->scheme == ES_URL_HTTPS)
-		return refuse(errmsg, errmsg_size, "URL address does not have the form \"host:port\"", own);
+		return refuse(errmsg, errmsg_size,
+			      "URL address does not have the form \"host:port\"", own);
 	if (url->scheme == ES_URL_UNIX || url->scheme == ES_URL_UNIXS) {
 		url->path = rest;
 		return *rest == '\0' ? refuse(errmsg, errmsg_size, "URL names no socket", own) : 0;
@@ -129,8 +136,8 @@ static int by_text(const void *a, const void *b)
 	return strcmp(((const struct es_url *)a)->text, ((const struct es_url *)b)->text);
 }
 
-int es_urls_parse(struct es_arena *arena, const char *text, struct es_url_list *ret_list, char *errmsg,
-		  size_t errmsg_size)
+int es_urls_parse(struct es_arena *arena, const char *text, struct es_url_list *ret_list,
+		  char *errmsg, size_t errmsg_size)
 {
 	size_t count = 1, unique = 0;
 	struct es_url *urls;
@@ -173,7 +180,8 @@ const char *es_urls_join(struct es_arena *arena, const struct es_url_list *list)
 		return NULL;
 	*out = '\0';
 	for (size_t i = 0; i < list->count; i++)
-		at += (size_t)snprintf(out + at, size - at, "%s%s", i > 0 ? "," : "", list->urls[i].text);
+		at += (size_t)snprintf(out + at, size - at, "%s%s", i > 0 ? "," : "",
+				       list->urls[i].text);
 	return out;
 }
 
@@ -207,7 +215,8 @@ int es_urls_check_bind(const struct es_url_list *list, char *errmsg, size_t errm
 
 		if (!is_tcp(url) || strcmp(url->host, "localhost") == 0 || is_address(url->host))
 			continue;
-		(void)snprintf(errmsg, errmsg_size, "expected IP in URL for binding (%s)", url->text);
+		(void)snprintf(errmsg, errmsg_size, "expected IP in URL for binding (%s)",
+			       url->text);
 		return ES_EINVAL;
 	}
 	return 0;
@@ -226,8 +235,8 @@ int es_urls_check_advertise(const struct es_url_list *list, char *errmsg, size_t
 	return 0;
 }
 
-int es_url_rewrite(struct es_arena *arena, const struct es_url *url, const char *host, uint16_t port,
-		   struct es_url *ret_url)
+int es_url_rewrite(struct es_arena *arena, const struct es_url *url, const char *host,
+		   uint16_t port, struct es_url *ret_url)
 {
 	bool v6 = strchr(host, ':') != NULL;
 	size_t size = strlen("https://[]:65535") + strlen(host) + 1;
@@ -237,8 +246,9 @@ int es_url_rewrite(struct es_arena *arena, const struct es_url *url, const char 
 	ES_ASSERT(is_tcp(url));
 	if (own_host == NULL || text == NULL)
 		return ES_ENOMEM;
-	(void)snprintf(text, size, "%s://%s%s%s:%u", url->scheme == ES_URL_HTTP ? "http" : "https", v6 ? "[" : "", host,
-		       v6 ? "]" : "", port);
-	*ret_url = (struct es_url){.scheme = url->scheme, .text = text, .host = own_host, .port = port};
+	(void)snprintf(text, size, "%s://%s%s%s:%u", url->scheme == ES_URL_HTTP ? "http" : "https",
+		       v6 ? "[" : "", host, v6 ? "]" : "", port);
+	*ret_url = (struct es_url){
+		.scheme = url->scheme, .text = text, .host = own_host, .port = port};
 	return 0;
 }

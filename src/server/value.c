@@ -42,14 +42,11 @@ static unsigned base_of(const char **text)
 	*text += 2;
 	switch (p[1]) {
 	case 'x':
-	case 'X':
-		return 16;
+	case 'X': return 16;
 	case 'o':
-	case 'O':
-		return 8;
+	case 'O': return 8;
 	case 'b':
-	case 'B':
-		return 2;
+	case 'B': return 2;
 	default:
 		*text -= 1; /* a leading zero alone is octal */
 		return 8;
@@ -189,8 +186,8 @@ static void decimal(uint64_t value, uint64_t one, const char *unit, char *out, s
 	if (fraction == 0)
 		(void)snprintf(out, size, "%llu%s", (unsigned long long)(value / one), unit);
 	else
-		(void)snprintf(out, size, "%llu.%0*llu%s", (unsigned long long)(value / one), digits,
-			       (unsigned long long)fraction, unit);
+		(void)snprintf(out, size, "%llu.%0*llu%s", (unsigned long long)(value / one),
+			       digits, (unsigned long long)fraction, unit);
 }
 
 void es_value_duration_text(int64_t ns, char ret_text[ES_DURATION_TEXT_MAX])
@@ -215,11 +212,12 @@ void es_value_duration_text(int64_t ns, char ret_text[ES_DURATION_TEXT_MAX])
 	if (minutes == 0)
 		(void)snprintf(ret_text, ES_DURATION_TEXT_MAX, "%s%s", sign, seconds);
 	else if (minutes < 60)
-		(void)snprintf(ret_text, ES_DURATION_TEXT_MAX, "%s%llum%s", sign, (unsigned long long)minutes,
-			       seconds);
+		(void)snprintf(ret_text, ES_DURATION_TEXT_MAX, "%s%llum%s", sign,
+			       (unsigned long long)minutes, seconds);
 	else
 		(void)snprintf(ret_text, ES_DURATION_TEXT_MAX, "%s%lluh%llum%s", sign,
-			       (unsigned long long)(minutes / 60), (unsigned long long)(minutes % 60), seconds);
+			       (unsigned long long)(minutes / 60),
+			       (unsigned long long)(minutes % 60), seconds);
 }
 
 static size_t min3(size_t a, size_t b, size_t c)
@@ -229,7 +227,9 @@ static size_t min3(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-enum { NAME_MAX_COMPARED = 80 }; /* the longest flag has 49 letters; what is cut off cannot be near */
+enum {
+	NAME_MAX_COMPARED = 80
+}; /* the longest flag has 49 letters; what is cut off cannot be near */
 
 size_t es_value_edit_distance(const char *a, const char *b)
 {
@@ -244,8 +244,10 @@ size_t es_value_edit_distance(const char *a, const char *b)
 
 		row[0] = i;
 		for (size_t j = 1; j <= b_len; j++) {
-			row[j] = min3(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+			row[j] = min3(last[j] + 1, row[j - 1] + 1,
+				      last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    before[j - 2] + 1 < row[j])
 				row[j] = before[j - 2] + 1;
 		}
 		before = last;

@@ -6,11 +6,13 @@
 #include <stdint.h>
 
 /*
- * Values as etcd's flags, variables and config file write them: Go's booleans, integers and durations. Pure functions;
- * every parser answers ES_EINVAL for what it does not understand and ES_VALUE_RANGE for what does not fit, and leaves
- * its result alone then.
+ * Values as etcd's flags, variables and config file write them: Go's booleans, integers and
+ * durations. Pure functions; every parser answers ES_EINVAL for what it does not understand and
+ * ES_VALUE_RANGE for what does not fit, and leaves its result alone then.
  */
-enum { ES_VALUE_RANGE = -1000 }; /* beside ES_EINVAL: the number is one, but too large or too small */
+enum {
+	ES_VALUE_RANGE = -1000
+}; /* beside ES_EINVAL: the number is one, but too large or too small */
 
 /* 1, t, T, TRUE, true, True and the same for false. */
 int es_value_bool(const char *text, bool *ret_value);

@@ -1,6 +1,6 @@
 /*
- * The command line and the variables: lines of the input are arguments, those that begin with ETCD_ are variables. Whatever
- * comes, it is a configuration or an error with a text.
+ * The command line and the variables: lines of the input are arguments, those that begin with
+ * ETCD_ are variables. Whatever comes, it is a configuration or an error with a text.
  */
 #include "base/assert.h"
 #include "base/status.h"
@@ -27,7 +27,8 @@ static void load(struct es_arena *arena, int argc, char **argv, char **envp)
 		rc = es_config_load(flags, arena, &config, errmsg, sizeof(errmsg));
 	ES_ASSERT(rc == 0 || (rc == ES_EINVAL && errmsg[0] != '\0'));
 	if (rc == 0)
-		ES_ASSERT(config.listen_client.count > 0 && config.election_ms >= 5 * config.heartbeat_ms);
+		ES_ASSERT(config.listen_client.count > 0 &&
+			  config.election_ms >= 5 * config.heartbeat_ms);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

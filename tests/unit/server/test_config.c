@@ -74,11 +74,14 @@ static void a_name_changes_what_follows_from_it(void **state)
 	struct es_config c;
 
 	(void)state;
-	assert_int_equal(LOAD(&c, "--name=m1", "--initial-advertise-peer-urls=http://10.0.0.2:2380,http://10.0.0.1:2380"),
-			 0);
+	assert_int_equal(
+		LOAD(&c, "--name=m1",
+		     "--initial-advertise-peer-urls=http://10.0.0.2:2380,http://10.0.0.1:2380"),
+		0);
 	assert_string_equal(c.data_dir, "m1.engenho");
 	assert_string_equal(c.initial_cluster, "m1=http://10.0.0.1:2380,m1=http://10.0.0.2:2380");
-	assert_int_equal(LOAD(&c, "--name=m1", "--data-dir=/d", "--initial-cluster=x=http://a:1"), 0);
+	assert_int_equal(LOAD(&c, "--name=m1", "--data-dir=/d", "--initial-cluster=x=http://a:1"),
+			 0);
 	assert_string_equal(c.data_dir, "/d");
 	assert_string_equal(c.initial_cluster, "x=http://a:1");
 }
@@ -108,18 +111,22 @@ static void retention(void **state)
 		enum es_retention_mode expected;
 		uint64_t value;
 	} cases[] = {
-		{"periodic", "0", ES_RETENTION_OFF, 0},        {"revision", "0", ES_RETENTION_OFF, 0},
-		{"periodic", "1", ES_RETENTION_PERIODIC, 3600000}, {"periodic", "5m", ES_RETENTION_PERIODIC, 300000},
-		{"periodic", "1h30m", ES_RETENTION_PERIODIC, 5400000}, {"revision", "1000", ES_RETENTION_REVISION, 1000},
-		{"periodic", "010", ES_RETENTION_PERIODIC, 36000000}, {"periodic", "0s", ES_RETENTION_OFF, 0},
+		{"periodic", "0", ES_RETENTION_OFF, 0},
+		{"revision", "0", ES_RETENTION_OFF, 0},
+		{"periodic", "1", ES_RETENTION_PERIODIC, 3600000},
+		{"periodic", "5m", ES_RETENTION_PERIODIC, 300000},
+		{"periodic", "1h30m", ES_RETENTION_PERIODIC, 5400000},
+		{"revision", "1000", ES_RETENTION_REVISION, 1000},
+		{"periodic", "010", ES_RETENTION_PERIODIC, 36000000},
+		{"periodic", "0s", ES_RETENTION_OFF, 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
 		struct es_config c;
 
-		assert_int_equal(LOAD(&c, "--auto-compaction-mode", cases[i].mode, "--auto-compaction-retention",
-				      cases[i].retention),
+		assert_int_equal(LOAD(&c, "--auto-compaction-mode", cases[i].mode,
+				      "--auto-compaction-retention", cases[i].retention),
 				 0);
 		assert_int_equal(c.retention_mode, cases[i].expected);
 		assert_int_equal(c.retention, cases[i].value);
@@ -135,30 +142,37 @@ static void refusals(void **state)
 		{{"--heartbeat-interval=0"}, "--heartbeat-interval must be >0 (set to 0ms)"},
 		{{"--election-timeout=0"}, "--election-timeout must be >0 (set to 0ms)"},
 		{{"--heartbeat-interval=300"},
-		 "--election-timeout[1000ms] should be at least as 5 times as --heartbeat-interval[300ms]"},
+		 "--election-timeout[1000ms] should be at least as 5 times as "
+		 "--heartbeat-interval[300ms]"},
 		{{"--election-timeout=60000"},
 		 "--election-timeout[60000ms] is too long, and should be set less than 50000ms"},
 		{{"--listen-client-urls=http://127.0.0.1:1"},
 		 "--advertise-client-urls is required when --listen-client-urls is set explicitly"},
-		{{"--listen-client-urls=http://example.com:1", "--advertise-client-urls=http://a:1"},
+		{{"--listen-client-urls=http://example.com:1",
+		  "--advertise-client-urls=http://a:1"},
 		 "expected IP in URL for binding (http://example.com:1)"},
 		{{"--listen-client-urls=https://127.0.0.1:1", "--advertise-client-urls=http://a:1"},
 		 "not supported yet: TLS for --listen-client-urls https://127.0.0.1:1"},
 		{{"--listen-metrics-urls=https://127.0.0.1:1"},
 		 "not supported yet: TLS for --listen-metrics-urls https://127.0.0.1:1"},
 		{{"--advertise-client-urls=http://:1"},
-		 "--advertise-client-urls \"http://:1\" must be in the format \"host:port\", \"unix:/path/to/socket\" or "
+		 "--advertise-client-urls \"http://:1\" must be in the format \"host:port\", "
+		 "\"unix:/path/to/socket\" or "
 		 "\"unixs:/path/to/socket\" (unexpected empty host (http://:1))"},
 		{{"--initial-advertise-peer-urls=http://:1"},
-		 "--initial-advertise-peer-urls \"http://:1\" must be \"host:port\" (unexpected empty host (http://:1))"},
+		 "--initial-advertise-peer-urls \"http://:1\" must be \"host:port\" (unexpected "
+		 "empty host (http://:1))"},
 		{{"--listen-client-http-urls=http://localhost:2379"},
-		 "cannot bind both --listen-client-urls and --listen-client-http-urls on the same url "
+		 "cannot bind both --listen-client-urls and --listen-client-http-urls on the same "
+		 "url "
 		 "http://localhost:2379"},
 		{{"--initial-cluster-state=old"}, "unexpected clusterState \"old\""},
 		{{"--auto-compaction-mode=x"}, "unknown auto-compaction-mode \"x\""},
 		{{"--auto-compaction-mode="}, "undefined auto-compaction-mode"},
-		{{"--auto-compaction-retention=x"}, "error parsing CompactionRetention: invalid duration \"x\""},
-		{{"--auto-compaction-retention=-5m"}, "error parsing CompactionRetention: invalid duration \"-5m\""},
+		{{"--auto-compaction-retention=x"},
+		 "error parsing CompactionRetention: invalid duration \"x\""},
+		{{"--auto-compaction-retention=-5m"},
+		 "error parsing CompactionRetention: invalid duration \"-5m\""},
 		{{"--auto-compaction-mode=revision", "--auto-compaction-retention=5m"},
 		 "error parsing CompactionRetention: \"5m\" is no number of revisions"},
 		{{"--logger=capnslog"}, "--logger=capnslog is removed in v3.5"},
@@ -167,11 +181,14 @@ static void refusals(void **state)
 		{{"--log-level=loud"}, "unknown level \"loud\" for --log-level"},
 		{{"--metrics=all"}, "unknown value \"all\" for --metrics: basic or extensive"},
 		{{"--feature-gates=X=true"}, "--feature-gates: unrecognized feature gate: X"},
-		{{"--feature-gates=InitialCorruptCheck"}, "--feature-gates: missing bool value for InitialCorruptCheck"},
+		{{"--feature-gates=InitialCorruptCheck"},
+		 "--feature-gates: missing bool value for InitialCorruptCheck"},
 		{{"--feature-gates=InitialCorruptCheck=maybe"},
 		 "--feature-gates: invalid value of InitialCorruptCheck=maybe"},
-		{{"--grpc-keepalive-timeout=-1s"}, "--grpc-keepalive-timeout must not be negative (set to -1s)"},
-		{{"--max-request-bytes=4294967296"}, "--max-request-bytes must be at most 2147483647"},
+		{{"--grpc-keepalive-timeout=-1s"},
+		 "--grpc-keepalive-timeout must not be negative (set to -1s)"},
+		{{"--max-request-bytes=4294967296"},
+		 "--max-request-bytes must be at most 2147483647"},
 		{{"--name="}, "--name must not be empty"},
 		{{"--trusted-ca-file=/x"}, "not supported yet: --trusted-ca-file"},
 	};
@@ -190,7 +207,9 @@ static void gates_of_etcd_are_accepted(void **state)
 	struct es_config c;
 
 	(void)state;
-	assert_int_equal(LOAD(&c, "--feature-gates=InitialCorruptCheck=true,, LeaseCheckpoint = false ,AllAlpha=0"), 0);
+	assert_int_equal(LOAD(&c, "--feature-gates=InitialCorruptCheck=true,, LeaseCheckpoint = "
+				  "false ,AllAlpha=0"),
+			 0);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -198,8 +217,12 @@ static void gates_of_etcd_are_accepted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(defaults),  TEST(a_name_changes_what_follows_from_it), TEST(listening_everywhere_advertises_the_machine),
-		TEST(retention), TEST(refusals),                            TEST(gates_of_etcd_are_accepted),
+		TEST(defaults),
+		TEST(a_name_changes_what_follows_from_it),
+		TEST(listening_everywhere_advertises_the_machine),
+		TEST(retention),
+		TEST(refusals),
+		TEST(gates_of_etcd_are_accepted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

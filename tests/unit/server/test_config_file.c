@@ -114,16 +114,21 @@ static void every_form_of_a_value(void **state)
 		{"auto-compaction-retention: 1", "auto-compaction-retention", "1"},
 		{"log-outputs: [stderr, /tmp/x]", "log-outputs", "stderr,/tmp/x"},
 		{"log-outputs: stdout", "log-outputs", "stdout"},
-		{"listen-client-urls: [http://b:1, http://a:1]", "listen-client-urls", "http://a:1,http://b:1"},
+		{"listen-client-urls: [http://b:1, http://a:1]", "listen-client-urls",
+		 "http://a:1,http://b:1"},
 		{"client-transport-security:\n", "cert-file", ""},
 		{"client-transport-security: {cert-file: /c}", "cert-file", "/c"},
-		{"client-transport-security: {allowed-hostname: [a, b]}", "client-cert-allowed-hostname", "a,b"},
-		{"peer-transport-security:\n  cert-file: /p\n  allowed-cn: [x]\n", "peer-cert-file", "/p"},
-		{"peer-transport-security:\n  client-cert-auth: true\n", "peer-client-cert-auth", "true"},
+		{"client-transport-security: {allowed-hostname: [a, b]}",
+		 "client-cert-allowed-hostname", "a,b"},
+		{"peer-transport-security:\n  cert-file: /p\n  allowed-cn: [x]\n", "peer-cert-file",
+		 "/p"},
+		{"peer-transport-security:\n  client-cert-auth: true\n", "peer-client-cert-auth",
+		 "true"},
 		{"socket-options:\n  reuse-port: true\n", "socket-reuse-port", "true"},
 		{"discovery-config: {token: t}", "discovery-token", "t"},
 		{"quota-backend-bytes: -1", "quota-backend-bytes", "-1"},
-		{"feature-gates: InitialCorruptCheck=true", "feature-gates", "InitialCorruptCheck=true"},
+		{"feature-gates: InitialCorruptCheck=true", "feature-gates",
+		 "InitialCorruptCheck=true"},
 	};
 
 	(void)state;
@@ -139,7 +144,8 @@ static void mistakes_are_named_with_their_line(void **state)
 		const char *text;
 		const char *message;
 	} cases[] = {
-		{"name: a\nsnapshot-count: many\n", "x.yaml:2: invalid value \"many\" for snapshot-count: parse error"},
+		{"name: a\nsnapshot-count: many\n",
+		 "x.yaml:2: invalid value \"many\" for snapshot-count: parse error"},
 		{"name: a\nname: b\n", "x.yaml:2: name is given twice"},
 		{"name: [a]\n", "x.yaml:1: name takes a single value"},
 		{"name: {a: b}\n", "x.yaml:1: name takes a single value"},
@@ -147,12 +153,15 @@ static void mistakes_are_named_with_their_line(void **state)
 		{"just text", "x.yaml:1: the file is not a mapping of keys to values"},
 		{"[a]: b\n", "x.yaml:1: a key is a text"},
 		{"log-outputs:\n- [a]\n", "x.yaml:2: log-outputs is a list of texts"},
-		{"client-transport-security: x\n", "x.yaml:1: client-transport-security holds keys of its own"},
-		{"client-transport-security:\n  key-file: a\n  key-file: b\n", "x.yaml:3: key-file is given twice"},
+		{"client-transport-security: x\n",
+		 "x.yaml:1: client-transport-security holds keys of its own"},
+		{"client-transport-security:\n  key-file: a\n  key-file: b\n",
+		 "x.yaml:3: key-file is given twice"},
 		{"name: a\n\n\nunsafe-no-fsync: perhaps\n",
 		 "x.yaml:4: invalid value \"perhaps\" for unsafe-no-fsync: parse error"},
 		{"listen-client-urls: localhost:1\n",
-		 "x.yaml:1: invalid value \"localhost:1\" for listen-client-urls: URL scheme must be http, https, unix, or "
+		 "x.yaml:1: invalid value \"localhost:1\" for listen-client-urls: URL scheme must "
+		 "be http, https, unix, or "
 		 "unixs: localhost:1"},
 		{"name: \"a\\0b\"\n", "x.yaml:1: name holds a NUL byte"},
 	};
@@ -186,7 +195,9 @@ static void too_many_keys(void **state)
 	es_buf_init(&buf, es_mem_default());
 	for (int i = 0; i < 600; i++)
 		assert_int_equal(es_buf_printf(&buf, "k%d: v\n", i), 0);
-	assert_int_equal(es_config_file_parse(flags, "x.yaml", es_buf_slice(&buf), errmsg, sizeof(errmsg)), ES_EINVAL);
+	assert_int_equal(
+		es_config_file_parse(flags, "x.yaml", es_buf_slice(&buf), errmsg, sizeof(errmsg)),
+		ES_EINVAL);
 	assert_string_equal(errmsg, "x.yaml:513: too many keys");
 	es_buf_close(&buf);
 }
@@ -223,7 +234,8 @@ static void a_file_sets_everything_else_aside(void **state)
 	(void)close(fd);
 	(void)snprintf(option, sizeof(option), "--config-file=%s", path);
 	(void)snprintf(variable, sizeof(variable), "ETCD_CONFIG_FILE=%s", path);
-	assert_int_equal(sources((char *[]){TEXT("x"), option, TEXT("--max-txn-ops=3"), NULL}, 3, none), 0);
+	assert_int_equal(
+		sources((char *[]){TEXT("x"), option, TEXT("--max-txn-ops=3"), NULL}, 3, none), 0);
 	assert_string_equal(es_flags_text(flags, "name"), "file");
 	assert_int_equal(es_flags_uint(flags, "max-txn-ops"), 128);
 	assert_int_equal(sources((char *[]){TEXT("x"), NULL}, 1, with_variable), 0);
@@ -245,8 +257,12 @@ static void a_file_sets_everything_else_aside(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(as_distributions_write_it), TEST(every_form_of_a_value), TEST(mistakes_are_named_with_their_line),
-		TEST(unknown_keys_are_told),     TEST(too_many_keys),         TEST(an_alias_of_itself),
+		TEST(as_distributions_write_it),
+		TEST(every_form_of_a_value),
+		TEST(mistakes_are_named_with_their_line),
+		TEST(unknown_keys_are_told),
+		TEST(too_many_keys),
+		TEST(an_alias_of_itself),
 		TEST(a_file_sets_everything_else_aside),
 	};
 

@@ -65,7 +65,8 @@ static size_t notices(const char *needle)
 	size_t count = 0;
 
 	for (const struct es_notice *n = es_flags_notices(flags); n != NULL; n = n->next)
-		count += strstr(n->message, needle) != NULL || (n->value != NULL && strstr(n->value, needle) != NULL);
+		count += strstr(n->message, needle) != NULL ||
+			 (n->value != NULL && strstr(n->value, needle) != NULL);
 	return count;
 }
 
@@ -78,18 +79,23 @@ static void the_table_is_sound(void **state)
 		if (flag->name == NULL)
 			continue;
 		for (size_t j = 0; j < i; j++)
-			assert_true(es_flag_table[j].name == NULL || strcmp(es_flag_table[j].name, flag->name) != 0);
+			assert_true(es_flag_table[j].name == NULL ||
+				    strcmp(es_flag_table[j].name, flag->name) != 0);
 		assert_non_null(flag->value);
 		if (flag->status == ES_FLAG_USED)
 			assert_non_null(flag->help);
-		/* Defaults are in the form that values get: a default that is given again does not differ. */
+		/* Defaults are in the form that values get: a default that is given again does
+		 * not differ. */
 		if (flag->value[0] != '\0') {
-			assert_int_equal(es_flags_set(flags, flag->name, flag->value, "", errmsg, sizeof(errmsg)), 0);
+			assert_int_equal(es_flags_set(flags, flag->name, flag->value, "", errmsg,
+						      sizeof(errmsg)),
+					 0);
 			assert_string_equal(es_flags_text(flags, flag->name), flag->value);
 		}
 		if (flag->status == ES_FLAG_ALIAS) {
 			assert_non_null(flag->other);
-			assert_non_null(es_flags_text(flags, flag->other)); /* asserts that it is there */
+			assert_non_null(
+				es_flags_text(flags, flag->other)); /* asserts that it is there */
 		}
 	}
 }
@@ -145,18 +151,22 @@ static void meaningful_flags(void **state)
 	(void)state;
 	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
 		char dashed[64], joined[512];
-		bool boolean = strcmp(cases[i].read_back, "true") == 0 || strcmp(cases[i].name, "version") == 0;
+		bool boolean = strcmp(cases[i].read_back, "true") == 0 ||
+			       strcmp(cases[i].name, "version") == 0;
 
 		for (int dashes = 1; dashes <= 2; dashes++) {
-			(void)snprintf(dashed, sizeof(dashed), "%s%s", dashes == 1 ? "-" : "--", cases[i].name);
+			(void)snprintf(dashed, sizeof(dashed), "%s%s", dashes == 1 ? "-" : "--",
+				       cases[i].name);
 			(void)snprintf(joined, sizeof(joined), "%s=%s", dashed, cases[i].value);
 			assert_int_equal(PARSE(joined), 0);
-			assert_string_equal(es_flags_text(flags, cases[i].name), cases[i].read_back);
+			assert_string_equal(es_flags_text(flags, cases[i].name),
+					    cases[i].read_back);
 			assert_true(es_flags_is_set(flags, cases[i].name));
 			if (boolean)
 				continue;
 			assert_int_equal(PARSE(dashed, cases[i].value), 0);
-			assert_string_equal(es_flags_text(flags, cases[i].name), cases[i].read_back);
+			assert_string_equal(es_flags_text(flags, cases[i].name),
+					    cases[i].read_back);
 		}
 	}
 	for (size_t i = 0; i < es_flag_count; i++)
@@ -189,21 +199,29 @@ static void mistakes(void **state)
 	} cases[] = {
 		{{"--nmae=x"}, "flag provided but not defined: --nmae (did you mean --name?)"},
 		{{"--listen-client-url=x"},
-		 "flag provided but not defined: --listen-client-url (did you mean --listen-client-urls?)"},
-		{{"-datadir", "x"}, "flag provided but not defined: --datadir (did you mean --data-dir?)"},
+		 "flag provided but not defined: --listen-client-url (did you mean "
+		 "--listen-client-urls?)"},
+		{{"-datadir", "x"},
+		 "flag provided but not defined: --datadir (did you mean --data-dir?)"},
 		{{"--zzzzzzzzzzzz"}, "flag provided but not defined: --zzzzzzzzzzzz"},
 		{{"---name=x"}, "bad flag syntax: ---name=x"},
 		{{"-=x"}, "bad flag syntax: -=x"},
 		{{"--=x"}, "bad flag syntax: --=x"},
 		{{"--name"}, "flag needs an argument: --name"},
-		{{"--snapshot-count=x"}, "invalid value \"x\" for flag --snapshot-count: parse error"},
-		{{"--snapshot-count="}, "invalid value \"\" for flag --snapshot-count: parse error"},
+		{{"--snapshot-count=x"},
+		 "invalid value \"x\" for flag --snapshot-count: parse error"},
+		{{"--snapshot-count="},
+		 "invalid value \"\" for flag --snapshot-count: parse error"},
 		{{"--max-concurrent-streams=4294967296"},
-		 "invalid value \"4294967296\" for flag --max-concurrent-streams: value out of range"},
-		{{"--unsafe-no-fsync=maybe"}, "invalid value \"maybe\" for flag --unsafe-no-fsync: parse error"},
-		{{"--grpc-keepalive-timeout", "20"}, "invalid value \"20\" for flag --grpc-keepalive-timeout: parse error"},
+		 "invalid value \"4294967296\" for flag --max-concurrent-streams: value out of "
+		 "range"},
+		{{"--unsafe-no-fsync=maybe"},
+		 "invalid value \"maybe\" for flag --unsafe-no-fsync: parse error"},
+		{{"--grpc-keepalive-timeout", "20"},
+		 "invalid value \"20\" for flag --grpc-keepalive-timeout: parse error"},
 		{{"--listen-client-urls", "localhost:2379"},
-		 "invalid value \"localhost:2379\" for flag --listen-client-urls: URL scheme must be http, https, unix, or "
+		 "invalid value \"localhost:2379\" for flag --listen-client-urls: URL scheme must "
+		 "be http, https, unix, or "
 		 "unixs: localhost:2379"},
 		{{"--cert-file"}, "flag needs an argument: --cert-file"},
 	};
@@ -242,7 +260,8 @@ static void the_help_names_every_flag(void **state)
 	for (size_t i = 0; i < es_flag_count; i++) {
 		char name[80];
 		bool legacy = es_flag_table[i].type == ES_FLAG_NOARG ||
-			      (es_flag_table[i].status == ES_FLAG_LATER && es_flag_table[i].help == NULL);
+			      (es_flag_table[i].status == ES_FLAG_LATER &&
+			       es_flag_table[i].help == NULL);
 
 		if (es_flag_table[i].name == NULL || legacy)
 			continue;
@@ -268,8 +287,9 @@ static void variables(void **state)
 {
 	(void)state;
 	assert_int_equal(PARSE("--name=flag"), 0);
-	assert_int_equal(ENVIRONMENT("PATH=/bin", "ETCD_NAME=variable", "ETCD_DATA_DIR=/d", "ETCD_SNAPSHOT_COUNT=",
-				     "ETCD_ROOT_PASSWORD=secret", "ETCD_VERSION=3.7", "ETCD_UNSUPPORTED_ARCH=arm"),
+	assert_int_equal(ENVIRONMENT("PATH=/bin", "ETCD_NAME=variable", "ETCD_DATA_DIR=/d",
+				     "ETCD_SNAPSHOT_COUNT=", "ETCD_ROOT_PASSWORD=secret",
+				     "ETCD_VERSION=3.7", "ETCD_UNSUPPORTED_ARCH=arm"),
 			 0);
 	assert_string_equal(es_flags_text(flags, "name"), "flag");
 	assert_string_equal(es_flags_text(flags, "data-dir"), "/d");
@@ -281,7 +301,8 @@ static void variables(void **state)
 	assert_int_equal(notices("ETCD_UNSUPPORTED_ARCH"), 0);
 	assert_int_equal(notices("cannot set special environment variable"), 1);
 	assert_int_equal(ENVIRONMENT("ETCD_HEARTBEAT_INTERVAL=100 # ms"), ES_EINVAL);
-	assert_string_equal(errmsg, "invalid value \"100 # ms\" for ETCD_HEARTBEAT_INTERVAL: parse error");
+	assert_string_equal(errmsg,
+			    "invalid value \"100 # ms\" for ETCD_HEARTBEAT_INTERVAL: parse error");
 }
 
 static void old_names(void **state)
@@ -292,9 +313,13 @@ static void old_names(void **state)
 	assert_int_equal(es_flags_judge(flags, errmsg, sizeof(errmsg)), 0);
 	assert_int_equal(notices("is the old name of --watch-progress-notify-interval"), 1);
 	/* The new name wins, in either order. */
-	assert_int_equal(PARSE("--watch-progress-notify-interval=7s", "--experimental-watch-progress-notify-interval=5s"), 0);
+	assert_int_equal(PARSE("--watch-progress-notify-interval=7s",
+			       "--experimental-watch-progress-notify-interval=5s"),
+			 0);
 	assert_string_equal(es_flags_text(flags, "watch-progress-notify-interval"), "7s");
-	assert_int_equal(PARSE("--experimental-watch-progress-notify-interval=5s", "--watch-progress-notify-interval=7s"), 0);
+	assert_int_equal(PARSE("--experimental-watch-progress-notify-interval=5s",
+			       "--watch-progress-notify-interval=7s"),
+			 0);
 	assert_string_equal(es_flags_text(flags, "watch-progress-notify-interval"), "7s");
 	/* An argument wins over a variable, whatever the names. */
 	assert_int_equal(PARSE("--experimental-watch-progress-notify-interval=5s"), 0);
@@ -314,7 +339,9 @@ static void what_is_not_supported_yet(void **state)
 	assert_int_equal(es_flags_judge(flags, errmsg, sizeof(errmsg)), ES_EINVAL);
 	assert_string_equal(errmsg, "not supported yet: --cert-file");
 	/* A default, however it is spelt, asks for nothing. */
-	assert_int_equal(PARSE("--cert-file=", "--client-cert-auth=F", "--auth-token=simple", "--discovery="), 0);
+	assert_int_equal(PARSE("--cert-file=", "--client-cert-auth=F", "--auth-token=simple",
+			       "--discovery="),
+			 0);
 	assert_int_equal(es_flags_judge(flags, errmsg, sizeof(errmsg)), 0);
 	assert_int_equal(PARSE("--experimental-peer-skip-client-san-verification"), 0);
 	assert_int_equal(es_flags_judge(flags, errmsg, sizeof(errmsg)), ES_EINVAL);
@@ -326,14 +353,15 @@ static void what_is_not_supported_yet(void **state)
 static void what_only_warns(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("--bcrypt-cost=12", "--strict-reconfig-check=true", "--max-wals=0", "--enable-v2=false",
-			       "--vv", "--snapshot=no"),
+	assert_int_equal(PARSE("--bcrypt-cost=12", "--strict-reconfig-check=true", "--max-wals=0",
+			       "--enable-v2=false", "--vv", "--snapshot=no"),
 			 0);
 	assert_int_equal(es_flags_judge(flags, errmsg, sizeof(errmsg)), 0);
 	assert_int_equal(notices("not supported yet and ignored: --bcrypt-cost"), 1);
 	assert_int_equal(notices("strict-reconfig-check"), 0); /* the default */
 	assert_int_equal(notices("has no meaning here and is ignored: --max-wals"), 1);
-	assert_int_equal(notices("no longer supported and ignored: --enable-v2 (the v2 API is gone)"), 1);
+	assert_int_equal(
+		notices("no longer supported and ignored: --enable-v2 (the v2 API is gone)"), 1);
 	assert_int_equal(notices("no longer supported and ignored: --vv"), 1);
 }
 
@@ -344,9 +372,11 @@ static void without_memory(void **state)
 		struct es_fault_mem fault;
 		struct es_arena small;
 		struct es_flags *own;
-		char *argv[] = {(char *)(uintptr_t) "x", (char *)(uintptr_t) "--listen-client-urls=http://a:1",
+		char *argv[] = {(char *)(uintptr_t) "x",
+				(char *)(uintptr_t) "--listen-client-urls=http://a:1",
 				(char *)(uintptr_t) "--vv", NULL};
-		char *envp[] = {(char *)(uintptr_t) "ETCD_NAME=x", (char *)(uintptr_t) "ETCD_NO=x", NULL};
+		char *envp[] = {(char *)(uintptr_t) "ETCD_NAME=x", (char *)(uintptr_t) "ETCD_NO=x",
+				NULL};
 		enum es_flags_action action;
 		int rc;
 

@@ -8,7 +8,8 @@
 #include "server/health.h"
 
 /*
- * The handlers against an engine and a server that are made of nothing: what they are asked for is what the test says.
+ * The handlers against an engine and a server that are made of nothing: what they are asked for
+ * is what the test says.
  */
 struct es_http_request {
 	const char *path;
@@ -69,7 +70,8 @@ struct es_engine_header es_engine_header(const struct es_engine *engine)
 	return (struct es_engine_header){.member_id = 0xabc};
 }
 
-void es_consensus_get_stats(const struct es_consensus *consensus, struct es_consensus_stats *ret_stats)
+void es_consensus_get_stats(const struct es_consensus *consensus,
+			    struct es_consensus_stats *ret_stats)
 {
 	(void)consensus;
 	*ret_stats = (struct es_consensus_stats){.batches = 42};
@@ -81,7 +83,8 @@ void es_rpc_get_stats(const struct es_rpc_server *server, struct es_rpc_stats *r
 	*ret_stats = (struct es_rpc_stats){0};
 }
 
-bool es_rpc_call_metadata(const struct es_rpc_call *call, const char *name, struct es_slice *ret_value)
+bool es_rpc_call_metadata(const struct es_rpc_call *call, const char *name,
+			  struct es_slice *ret_value)
 {
 	(void)call;
 	(void)name;
@@ -89,7 +92,8 @@ bool es_rpc_call_metadata(const struct es_rpc_call *call, const char *name, stru
 	return false;
 }
 
-int es_http_register(struct es_rpc_server *server, const struct es_http_handler *list, size_t count, void *ctx)
+int es_http_register(struct es_rpc_server *server, const struct es_http_handler *list, size_t count,
+		     void *ctx)
 {
 	(void)server;
 	handlers = list;
@@ -103,9 +107,11 @@ struct es_slice es_http_path(const struct es_http_request *request)
 	return es_slice_str(request->path);
 }
 
-bool es_http_query(const struct es_http_request *request, const char *name, size_t n, struct es_slice *ret_value)
+bool es_http_query(const struct es_http_request *request, const char *name, size_t n,
+		   struct es_slice *ret_value)
 {
-	for (size_t i = 0; i < ES_ARRAY_LEN(request->query) && request->query[i].name != NULL; i++) {
+	for (size_t i = 0; i < ES_ARRAY_LEN(request->query) && request->query[i].name != NULL;
+	     i++) {
 		if (strcmp(request->query[i].name, name) == 0 && n-- == 0) {
 			*ret_value = es_slice_str(request->query[i].value);
 			return true;
@@ -119,7 +125,8 @@ struct es_arena *es_http_arena(struct es_http_request *request)
 	return &request->arena;
 }
 
-void es_http_respond(struct es_http_request *request, int status, const char *content_type, struct es_slice body)
+void es_http_respond(struct es_http_request *request, int status, const char *content_type,
+		     struct es_slice body)
 {
 	request->answers++;
 	request->status = status;
@@ -135,7 +142,8 @@ static struct es_health *health;
 
 static int setup(void **state)
 {
-	const struct es_metrics_config metrics_config = {.mem = es_mem_default(), .version = "1.2.3"};
+	const struct es_metrics_config metrics_config = {.mem = es_mem_default(),
+							 .version = "1.2.3"};
 	struct es_health_config config = {.mem = es_mem_default(), .version = "1.2.3"};
 
 	(void)state;
@@ -162,7 +170,8 @@ static void handle(struct es_http_request *request)
 	es_arena_init(&request->arena, es_mem_default(), 1024);
 	for (size_t i = 0; i < handler_count; i++) {
 		size_t len = strlen(handlers[i].path);
-		bool below = handlers[i].prefix && strncmp(request->path, handlers[i].path, len) == 0 &&
+		bool below = handlers[i].prefix &&
+			     strncmp(request->path, handlers[i].path, len) == 0 &&
 			     request->path[len] == '/';
 
 		if (strcmp(request->path, handlers[i].path) != 0 && !below)
@@ -190,10 +199,12 @@ static void version(void **state)
 {
 	(void)state;
 	expect(GET(.path = "/version"), 200,
-	       "{\"etcdserver\":\"3.7.3\",\"etcdcluster\":\"not_decided\",\"storage\":\"unknown\",\"engenho-store\":\"1.2.3\"}");
+	       "{\"etcdserver\":\"3.7.3\",\"etcdcluster\":\"not_decided\",\"storage\":\"unknown\","
+	       "\"engenho-store\":\"1.2.3\"}");
 	es_health_set_ready(health);
 	expect(GET(.path = "/version"), 200,
-	       "{\"etcdserver\":\"3.7.3\",\"etcdcluster\":\"3.7.0\",\"storage\":\"3.7.0\",\"engenho-store\":\"1.2.3\"}");
+	       "{\"etcdserver\":\"3.7.3\",\"etcdcluster\":\"3.7.0\",\"storage\":\"3.7.0\","
+	       "\"engenho-store\":\"1.2.3\"}");
 }
 
 static void health_says_true(void **state)
@@ -202,7 +213,8 @@ static void health_says_true(void **state)
 	expect(GET(.path = "/health"), 200, "{\"health\":\"true\",\"reason\":\"\"}");
 	has_leader = false;
 	read_status = ES_ENO_LEADER;
-	expect(GET(.path = "/health", .query = {{"serializable", "true"}}), 200, "{\"health\":\"true\",\"reason\":\"\"}");
+	expect(GET(.path = "/health", .query = {{"serializable", "true"}}), 200,
+	       "{\"health\":\"true\",\"reason\":\"\"}");
 }
 
 static void health_says_why_not(void **state)
@@ -212,36 +224,44 @@ static void health_says_why_not(void **state)
 	expect(GET(.path = "/health"), 503,
 	       "{\"health\":\"false\",\"reason\":\"RANGE ERROR:etcdserver: request timed out\"}\n");
 	has_leader = false;
-	expect(GET(.path = "/health"), 503, "{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n");
+	expect(GET(.path = "/health"), 503,
+	       "{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n");
 	expect(GET(.path = "/health", .query = {{"serializable", "false"}}), 503,
 	       "{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n");
 	alarms[0] = (struct es_alarm){1, ES_ALARM_NOSPACE};
 	alarm_count = 1;
 	expect(GET(.path = "/health", .query = {{"serializable", "true"}}), 503,
 	       "{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}\n");
-	expect(GET(.path = "/health", .query = {{"serializable", "true"}, {"exclude", "NOSPACE"}}), 200,
-	       "{\"health\":\"true\",\"reason\":\"\"}");
+	expect(GET(.path = "/health", .query = {{"serializable", "true"}, {"exclude", "NOSPACE"}}),
+	       200, "{\"health\":\"true\",\"reason\":\"\"}");
 	alarms[1] = (struct es_alarm){1, ES_ALARM_CORRUPT};
 	alarm_count = 2;
-	expect(GET(.path = "/health", .query = {{"serializable", "true"}, {"exclude", "NOSPACE"}}), 503,
-	       "{\"health\":\"false\",\"reason\":\"ALARM CORRUPT\"}\n");
-	expect(GET(.path = "/health", .query = {{"exclude", "NOSPACE"}, {"exclude", "CORRUPT"}, {"serializable", "true"}}), 200,
-	       "{\"health\":\"true\",\"reason\":\"\"}");
+	expect(GET(.path = "/health", .query = {{"serializable", "true"}, {"exclude", "NOSPACE"}}),
+	       503, "{\"health\":\"false\",\"reason\":\"ALARM CORRUPT\"}\n");
+	expect(GET(.path = "/health", .query = {{"exclude", "NOSPACE"},
+						{"exclude", "CORRUPT"},
+						{"serializable", "true"}}),
+	       200, "{\"health\":\"true\",\"reason\":\"\"}");
 }
 
 static void livez_and_readyz(void **state)
 {
 	(void)state;
 	expect(GET(.path = "/livez"), 200, "ok\n");
-	expect(GET(.path = "/livez", .query = {{"verbose", ""}}), 200, "[+]serializable_read ok\nok\n");
+	expect(GET(.path = "/livez", .query = {{"verbose", ""}}), 200,
+	       "[+]serializable_read ok\nok\n");
 	expect(GET(.path = "/livez/serializable_read"), 200, "ok\n");
 	expect(GET(.path = "/livez/linearizable_read"), 404, "404 page not found\n");
-	expect(GET(.path = "/livez", .query = {{"verbose", ""}, {"exclude", "serializable_read"}}), 200, "ok\n");
+	expect(GET(.path = "/livez", .query = {{"verbose", ""}, {"exclude", "serializable_read"}}),
+	       200, "ok\n");
 	expect(GET(.path = "/readyz"), 200, "ok\n");
 	expect(GET(.path = "/readyz", .query = {{"verbose", "false"}}), 200,
-	       "[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\n[+]non_learner ok\nok\n");
-	expect(GET(.path = "/readyz", .query = {{"verbose", ""}, {"exclude", "linearizable_read"}, {"exclude", "nope"}}), 200,
-	       "[+]data_corruption ok\n[+]serializable_read ok\n[+]non_learner ok\nok\n");
+	       "[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read "
+	       "ok\n[+]non_learner ok\nok\n");
+	expect(GET(.path = "/readyz", .query = {{"verbose", ""},
+						{"exclude", "linearizable_read"},
+						{"exclude", "nope"}}),
+	       200, "[+]data_corruption ok\n[+]serializable_read ok\n[+]non_learner ok\nok\n");
 	expect(GET(.path = "/readyz/nope"), 404, "404 page not found\n");
 	expect(GET(.path = "/readyz/"), 404, "404 page not found\n");
 }
@@ -297,7 +317,8 @@ static void metrics_have_it_all(void **state)
 	assert_non_null(strstr(request.body, "\netcd_server_id{server_id=\"abc\"} 1\n"));
 	assert_non_null(strstr(request.body, "\nengenho_store_log_batches_total 42\n"));
 	assert_non_null(strstr(request.body, "\netcd_server_health_success 1\n"));
-	assert_null(strstr(request.body, "etcd_cluster_version")); /* not known before there was a leader */
+	assert_null(strstr(request.body,
+			   "etcd_cluster_version")); /* not known before there was a leader */
 	es_arena_close(&request.arena);
 }
 
@@ -306,8 +327,12 @@ static void metrics_have_it_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(version),          TEST(health_says_true),       TEST(health_says_why_not),
-		TEST(livez_and_readyz), TEST(failed_checks_tell_all), TEST(reads_are_waited_for),
+		TEST(version),
+		TEST(health_says_true),
+		TEST(health_says_why_not),
+		TEST(livez_and_readyz),
+		TEST(failed_checks_tell_all),
+		TEST(reads_are_waited_for),
 		TEST(metrics_have_it_all),
 	};
 

@@ -12,7 +12,8 @@
 /* The metrics ask a call for one header. */
 static const char *client_version;
 
-bool es_rpc_call_metadata(const struct es_rpc_call *call, const char *name, struct es_slice *ret_value)
+bool es_rpc_call_metadata(const struct es_rpc_call *call, const char *name,
+			  struct es_slice *ret_value)
 {
 	(void)call;
 	assert_string_equal(name, "client-api-version");
@@ -48,8 +49,10 @@ static void count_line(void *ctx, enum es_log_level level, const char *caller, c
 
 static const struct es_log log_lines = {count_line, NULL, ES_LOG_DEBUG};
 
-static const struct es_rpc_method put = {.service = "etcdserverpb.KV", .name = "Put", .kind = ES_RPC_UNARY};
-static const struct es_rpc_method watch = {.service = "etcdserverpb.Watch", .name = "Watch", .kind = ES_RPC_BIDI};
+static const struct es_rpc_method put = {
+	.service = "etcdserverpb.KV", .name = "Put", .kind = ES_RPC_UNARY};
+static const struct es_rpc_method watch = {
+	.service = "etcdserverpb.Watch", .name = "Watch", .kind = ES_RPC_BIDI};
 
 static struct es_metrics *new_metrics(const struct es_mem *mem, bool extensive)
 {
@@ -62,7 +65,8 @@ static struct es_metrics *new_metrics(const struct es_mem *mem, bool extensive)
 	return metrics;
 }
 
-static char *text_of(const struct es_metrics *metrics, const struct es_metrics_sources *sources, struct es_buf *buf)
+static char *text_of(const struct es_metrics *metrics, const struct es_metrics_sources *sources,
+		     struct es_buf *buf)
 {
 	es_buf_init(buf, es_mem_default());
 	assert_int_equal(es_metrics_text(metrics, sources, buf), 0);
@@ -79,8 +83,8 @@ static void assert_line(const char *text, const char *line)
 		fail_msg("no line %s in\n%s", line, text);
 }
 
-static void one_call(const struct es_rpc_hooks *hooks, const struct es_rpc_method *method, enum es_grpc_code code,
-		     uint64_t us)
+static void one_call(const struct es_rpc_hooks *hooks, const struct es_rpc_method *method,
+		     enum es_grpc_code code, uint64_t us)
 {
 	assert_int_equal(hooks->start(hooks->ctx, NULL, method), 0);
 	hooks->message(hooks->ctx, method, true, 10);
@@ -103,28 +107,47 @@ static void calls_are_counted(void **state)
 	one_call(hooks, &put, ES_GRPC_INVALID_ARGUMENT, 99000000);
 	(void)hooks->start(hooks->ctx, NULL, &watch);
 	text = text_of(metrics, &sources, &buf);
-	assert_line(text, "grpc_server_started_total{grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"} 3");
-	assert_line(text, "grpc_server_started_total{grpc_method=\"Watch\",grpc_service=\"etcdserverpb.Watch\","
+	assert_line(text, "grpc_server_started_total{grpc_method=\"Put\",grpc_service="
+			  "\"etcdserverpb.KV\",grpc_type=\"unary\"} 3");
+	assert_line(text, "grpc_server_started_total{grpc_method=\"Watch\",grpc_service="
+			  "\"etcdserverpb.Watch\","
 			  "grpc_type=\"bidi_stream\"} 1");
-	assert_line(text, "grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\","
+	assert_line(text, "grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Put\",grpc_"
+			  "service=\"etcdserverpb.KV\","
 			  "grpc_type=\"unary\"} 2");
-	assert_line(text, "grpc_server_handled_total{grpc_code=\"InvalidArgument\",grpc_method=\"Put\","
-			  "grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"} 1");
-	assert_line(text, "grpc_server_handled_total{grpc_code=\"Unauthenticated\",grpc_method=\"Put\","
-			  "grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"} 0");
-	assert_line(text, "etcd_server_request_duration_seconds_bucket{success=\"true\",type=\"Put\",le=\"0.001\"} 1");
-	assert_line(text, "etcd_server_request_duration_seconds_bucket{success=\"true\",type=\"Put\",le=\"0.002\"} 2");
-	assert_line(text, "etcd_server_request_duration_seconds_bucket{success=\"true\",type=\"Put\",le=\"+Inf\"} 2");
-	assert_line(text, "etcd_server_request_duration_seconds_sum{success=\"true\",type=\"Put\"} 0.002001");
-	assert_line(text, "etcd_server_request_duration_seconds_bucket{success=\"false\",type=\"Put\",le=\"8.192\"} 0");
-	assert_line(text, "etcd_server_request_duration_seconds_count{success=\"false\",type=\"Put\"} 1");
-	assert_line(text, "grpc_server_handling_seconds_bucket{grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\","
+	assert_line(text,
+		    "grpc_server_handled_total{grpc_code=\"InvalidArgument\",grpc_method=\"Put\","
+		    "grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"} 1");
+	assert_line(text,
+		    "grpc_server_handled_total{grpc_code=\"Unauthenticated\",grpc_method=\"Put\","
+		    "grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"} 0");
+	assert_line(text, "etcd_server_request_duration_seconds_bucket{success=\"true\",type="
+			  "\"Put\",le=\"0.001\"} 1");
+	assert_line(text, "etcd_server_request_duration_seconds_bucket{success=\"true\",type="
+			  "\"Put\",le=\"0.002\"} 2");
+	assert_line(text, "etcd_server_request_duration_seconds_bucket{success=\"true\",type="
+			  "\"Put\",le=\"+Inf\"} 2");
+	assert_line(
+		text,
+		"etcd_server_request_duration_seconds_sum{success=\"true\",type=\"Put\"} 0.002001");
+	assert_line(text, "etcd_server_request_duration_seconds_bucket{success=\"false\",type="
+			  "\"Put\",le=\"8.192\"} 0");
+	assert_line(text,
+		    "etcd_server_request_duration_seconds_count{success=\"false\",type=\"Put\"} 1");
+	assert_line(text, "grpc_server_handling_seconds_bucket{grpc_method=\"Put\",grpc_service="
+			  "\"etcdserverpb.KV\","
 			  "grpc_type=\"unary\",le=\"0.005\"} 2");
-	assert_line(text, "grpc_server_handling_seconds_count{grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\","
+	assert_line(text, "grpc_server_handling_seconds_count{grpc_method=\"Put\",grpc_service="
+			  "\"etcdserverpb.KV\","
 			  "grpc_type=\"unary\"} 3");
-	assert_line(text, "etcd_server_client_requests_total{client_api_version=\"unknown\",type=\"unary\"} 2");
-	assert_line(text, "etcd_server_client_requests_total{client_api_version=\"3.7\",type=\"unary\"} 1");
-	assert_line(text, "etcd_server_client_requests_total{client_api_version=\"3.7\",type=\"stream\"} 1");
+	assert_line(text, "etcd_server_client_requests_total{client_api_version=\"unknown\",type="
+			  "\"unary\"} 2");
+	assert_line(
+		text,
+		"etcd_server_client_requests_total{client_api_version=\"3.7\",type=\"unary\"} 1");
+	assert_line(
+		text,
+		"etcd_server_client_requests_total{client_api_version=\"3.7\",type=\"stream\"} 1");
 	assert_line(text, "etcd_network_client_grpc_received_bytes_total 30");
 	assert_line(text, "etcd_network_client_grpc_sent_bytes_total 21");
 	es_buf_close(&buf);
@@ -166,8 +189,11 @@ static void versions_from_outside_are_bounded_and_escaped(void **state)
 		one_call(hooks, &put, ES_GRPC_OK, 1);
 	}
 	text = text_of(metrics, &sources, &buf);
-	assert_line(text, "etcd_server_client_requests_total{client_api_version=\"\\\"\\\\\",type=\"unary\"} 1");
-	assert_line(text, "etcd_server_client_requests_total{client_api_version=\"v12\",type=\"unary\"} 1");
+	assert_line(text, "etcd_server_client_requests_total{client_api_version=\"\\\"\\\\\",type="
+			  "\"unary\"} 1");
+	assert_line(
+		text,
+		"etcd_server_client_requests_total{client_api_version=\"v12\",type=\"unary\"} 1");
 	assert_null(strstr(text, "\"v13\""));
 	es_buf_close(&buf);
 	es_metrics_free(metrics);
@@ -235,15 +261,27 @@ static void every_name_of_the_dashboards(void **state)
 		"process_cpu_seconds_total 1.250",
 		"etcd_server_health_success 1",
 		"etcd_server_healthcheck{name=\"linearizable_read\",type=\"readyz\"} 0",
-		"etcd_server_healthchecks_total{name=\"linearizable_read\",status=\"error\",type=\"readyz\"} 1",
-		"etcd_server_healthchecks_total{name=\"linearizable_read\",status=\"success\",type=\"readyz\"} 1",
+		"etcd_server_healthchecks_total{name=\"linearizable_read\",status=\"error\",type="
+		"\"readyz\"} 1",
+		"etcd_server_healthchecks_total{name=\"linearizable_read\",status=\"success\",type="
+		"\"readyz\"} 1",
 	};
 	const struct es_alarm alarm = {0x1f, ES_ALARM_NOSPACE};
 	struct es_metrics_sources s = {
-		.engine = {.has_leader = true, .is_leader = true, .leader_changes = 3, .db_bytes = 8, .db_bytes_in_use = 9,
-			   .quota_bytes = 10, .keys = 12, .compacted = -1},
-		.consensus = {.proposals_failed = 4, .proposals_committed = 5, .proposals_applied = 6, .proposals_pending = 7,
-			      .fsync_sum_us = 1500000, .fsync_count = 3},
+		.engine = {.has_leader = true,
+			   .is_leader = true,
+			   .leader_changes = 3,
+			   .db_bytes = 8,
+			   .db_bytes_in_use = 9,
+			   .quota_bytes = 10,
+			   .keys = 12,
+			   .compacted = -1},
+		.consensus = {.proposals_failed = 4,
+			      .proposals_committed = 5,
+			      .proposals_applied = 6,
+			      .proposals_pending = 7,
+			      .fsync_sum_us = 1500000,
+			      .fsync_count = 3},
 		.process = {.resident_bytes = 11, .cpu_seconds = 1.25},
 		.member_id = UINT64_C(0x8e9e05c52164694d),
 		.alarms = &alarm,
@@ -268,7 +306,8 @@ static void every_name_of_the_dashboards(void **state)
 	es_metrics_free(metrics);
 }
 
-/* Each name has its head once, directly before its lines, and each line is a name, labels and a number. */
+/* Each name has its head once, directly before its lines, and each line is a name, labels and a
+ * number. */
 static void the_text_is_well_formed(void **state)
 {
 	struct es_metrics *metrics = new_metrics(es_mem_default(), true);
@@ -281,7 +320,8 @@ static void the_text_is_well_formed(void **state)
 	one_call(es_metrics_hooks(metrics), &put, ES_GRPC_OK, 1);
 	one_call(es_metrics_hooks(metrics), &watch, ES_GRPC_OK, 1);
 	text = text_of(metrics, &sources, &buf);
-	for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
 		char name[128];
 
 		if (sscanf(line, "# HELP %127s", name) == 1) {
@@ -295,7 +335,8 @@ static void the_text_is_well_formed(void **state)
 		}
 		assert_int_equal(strncmp(line, current, strlen(current)), 0);
 		assert_non_null(strrchr(line, ' '));
-		assert_int_equal(strspn(strrchr(line, ' ') + 1, "0123456789.-"), strlen(strrchr(line, ' ') + 1));
+		assert_int_equal(strspn(strrchr(line, ' ') + 1, "0123456789.-"),
+				 strlen(strrchr(line, ' ') + 1));
 	}
 	es_buf_close(&buf);
 	es_metrics_free(metrics);
@@ -317,7 +358,8 @@ static void without_memory(void **state)
 		es_buf_init(&buf, &fault.mem);
 		rc = es_metrics_new(&config, &metrics);
 		if (rc == 0)
-			one_call(es_metrics_hooks(metrics), &put, ES_GRPC_OK, 0); /* goes uncounted at worst */
+			one_call(es_metrics_hooks(metrics), &put, ES_GRPC_OK,
+				 0); /* goes uncounted at worst */
 		if (rc == 0)
 			rc = es_metrics_text(metrics, &sources, &buf);
 		assert_true(rc == 0 || (rc == ES_ENOMEM && fault.fired));

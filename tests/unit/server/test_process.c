@@ -80,7 +80,8 @@ static void the_service_manager_is_told(void **state)
 	len = snprintf(abstract, sizeof(abstract), "@engenho-notify-%d", (int)getpid());
 	memset(address.sun_path, 0, sizeof(address.sun_path));
 	memcpy(address.sun_path + 1, abstract + 1, (size_t)len - 1);
-	notify_at(abstract, &address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len));
+	notify_at(abstract, &address,
+		  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len));
 	assert_int_equal(setenv("NOTIFY_SOCKET", "relative", 1), 0);
 	assert_int_equal(es_process_notify("READY=1"), ES_EIO);
 	assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);

@@ -50,7 +50,8 @@ static void good_ones(void **state)
 	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
 		struct es_url_list list;
 
-		assert_int_equal(es_urls_parse(&arena, cases[i].text, &list, errmsg, sizeof(errmsg)), 0);
+		assert_int_equal(
+			es_urls_parse(&arena, cases[i].text, &list, errmsg, sizeof(errmsg)), 0);
 		assert_int_equal(list.count, 1);
 		assert_int_equal(list.urls[0].scheme, cases[i].scheme);
 		assert_string_equal(list.urls[0].host, cases[i].host);
@@ -68,12 +69,17 @@ static void bad_ones(void **state)
 		const char *text;
 		const char *message;
 	} cases[] = {
-		{"localhost:2379", "URL scheme must be http, https, unix, or unixs: localhost:2379"},
+		{"localhost:2379",
+		 "URL scheme must be http, https, unix, or unixs: localhost:2379"},
 		{"ftp://a:1", "URL scheme must be http, https, unix, or unixs: ftp://a:1"},
-		{"http://localhost", "URL address does not have the form \"host:port\": http://localhost"},
-		{"http:localhost:1", "URL address does not have the form \"host:port\": http:localhost:1"},
-		{"http://::1:2379", "URL address does not have the form \"host:port\": http://::1:2379"},
-		{"http://[::1:2379", "URL address does not have the form \"host:port\": http://[::1:2379"},
+		{"http://localhost",
+		 "URL address does not have the form \"host:port\": http://localhost"},
+		{"http:localhost:1",
+		 "URL address does not have the form \"host:port\": http:localhost:1"},
+		{"http://::1:2379",
+		 "URL address does not have the form \"host:port\": http://::1:2379"},
+		{"http://[::1:2379",
+		 "URL address does not have the form \"host:port\": http://[::1:2379"},
 		{"http://a:2379/", "URL must not contain a path: http://a:2379/"},
 		{"http://a:2379/v2", "URL must not contain a path: http://a:2379/v2"},
 		{"http://u@a:2379", "URL must be a scheme and host:port only: http://u@a:2379"},
@@ -94,7 +100,9 @@ static void bad_ones(void **state)
 		struct es_url_list list;
 		char errmsg[256];
 
-		assert_int_equal(es_urls_parse(&arena, cases[i].text, &list, errmsg, sizeof(errmsg)), ES_EINVAL);
+		assert_int_equal(
+			es_urls_parse(&arena, cases[i].text, &list, errmsg, sizeof(errmsg)),
+			ES_EINVAL);
 		assert_string_equal(errmsg, cases[i].message);
 	}
 }
@@ -106,7 +114,9 @@ static void lists_are_sorted_and_unique(void **state)
 	char errmsg[256];
 
 	(void)state;
-	assert_int_equal(es_urls_parse(&arena, "http://b:1,http://a:1,http://b:1", &list, errmsg, sizeof(errmsg)), 0);
+	assert_int_equal(es_urls_parse(&arena, "http://b:1,http://a:1,http://b:1", &list, errmsg,
+				       sizeof(errmsg)),
+			 0);
 	assert_string_equal(es_urls_join(&arena, &list), "http://a:1,http://b:1");
 	texts = es_urls_texts(&arena, &list);
 	assert_string_equal(texts[0], "http://a:1");
@@ -123,7 +133,9 @@ static void checks(void **state)
 	char errmsg[256];
 
 	(void)state;
-	assert_int_equal(es_urls_parse(&arena, "http://localhost:1,http://[::]:1,unix:///x", &list, errmsg, 256), 0);
+	assert_int_equal(es_urls_parse(&arena, "http://localhost:1,http://[::]:1,unix:///x", &list,
+				       errmsg, 256),
+			 0);
 	assert_int_equal(es_urls_check_bind(&list, errmsg, sizeof(errmsg)), 0);
 	assert_int_equal(es_urls_parse(&arena, "http://example.com:1", &list, errmsg, 256), 0);
 	assert_int_equal(es_urls_check_bind(&list, errmsg, sizeof(errmsg)), ES_EINVAL);
@@ -161,7 +173,8 @@ static void without_memory(void **state)
 
 		es_fault_mem_init(&fault, n);
 		es_arena_init(&small, &fault.mem, 16);
-		rc = es_urls_parse(&small, "http://b:1,unix:///x,http://[::1]:2", &list, errmsg, sizeof(errmsg));
+		rc = es_urls_parse(&small, "http://b:1,unix:///x,http://[::1]:2", &list, errmsg,
+				   sizeof(errmsg));
 		assert_int_equal(rc, fault.fired ? ES_ENOMEM : 0);
 		es_arena_close(&small);
 		assert_int_equal(fault.live, 0);

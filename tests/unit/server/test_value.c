@@ -111,7 +111,8 @@ static void durations(void **state)
 		{"0.100000000000000000000h", 360000000000, "6m0s"},
 		{"9223372036854775807ns", INT64_MAX, "2562047h47m16.854775807s"},
 	};
-	static const char *const bad[] = {"", "-", "1", "5", "s", ".s", "1x", "1 s", "1s ", "1m30", "1..5s", "1.5.5s", "ms"};
+	static const char *const bad[] = {"",    "-",   "1",    "5",     "s",      ".s", "1x",
+					  "1 s", "1s ", "1m30", "1..5s", "1.5.5s", "ms"};
 	int64_t ns;
 
 	(void)state;
@@ -142,8 +143,9 @@ static void distances(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(booleans),       cmocka_unit_test(unsigned_numbers), cmocka_unit_test(signed_numbers),
-		cmocka_unit_test(durations),      cmocka_unit_test(distances),
+		cmocka_unit_test(booleans),       cmocka_unit_test(unsigned_numbers),
+		cmocka_unit_test(signed_numbers), cmocka_unit_test(durations),
+		cmocka_unit_test(distances),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
