@@ -6,7 +6,7 @@
  * read from. So a connection holds at most one request, one answer and one piece of input.
  *
  * What two readers could understand differently is refused: a Content-Length beside Transfer-Encoding or twice (http_parser
- * does that), field names and values with odd bytes, no Host or two.
+ * does that), fields folded over lines, field names and values with odd bytes, no Host or two.
  */
 #include "rpc/internal.h"
 
@@ -52,6 +52,9 @@ struct es_http1 {
 	struct es_buf out; /* from out_at on */
 	size_t out_at;
 	struct es_buf kept;     /* input for later */
+	const char *piece;      /* of input: the one that the parser has */
+	const char *value_end;  /* where the last part of a field's value ended */
+	bool value_goes_on;     /* that was at the end of the piece before */
 	uint64_t waiting_since_ms; /* for the request, or for the client to take the answer */
 };
 
@@ -218,7 +221,8 @@ static int on_field(http_parser *parser, const char *at, size_t len)
 
 static int on_value(http_parser *parser, const char *at, size_t len)
 {
-	struct request *request = ((struct es_http1 *)parser->data)->request;
+	struct es_http1 *h1 = parser->data;
+	struct request *request = h1->request;
 	struct field *f;
 
 	if (request->headers_complete)
@@ -227,7 +231,10 @@ static int on_value(http_parser *parser, const char *at, size_t len)
 	if (!request->in_value) {
 		request->in_value = true;
 		f->value = request->text.len;
+	} else if (at != h1->value_end && (at != h1->piece || !h1->value_goes_on)) {
+		return stop(request, 400); /* folded over lines */
 	}
+	h1->value_end = at + len;
 	f->value_len += len;
 	return append_text(request, at, len, FIELD_BYTES_MAX, 431);
 }
@@ -263,16 +270,25 @@ static size_t count_of(const struct request *request, const char *name)
 	return count;
 }
 
+static void trim(const struct request *request, struct field *f)
+{
+	const uint8_t *value = request->text.data + f->value;
+
+	while (f->value_len > 0 && (value[f->value_len - 1] == ' ' || value[f->value_len - 1] == '\t'))
+		f->value_len--;
+}
+
 /* 0, or the HTTP status to refuse with. */
-static int check_headers(const struct http_parser *parser, const struct request *request)
+static int check_headers(const struct http_parser *parser, struct request *request)
 {
 	size_t hosts = count_of(request, "Host");
 
 	if (parser->http_major != 1 || parser->http_minor > 1)
 		return 505;
 	for (size_t i = 0; i < request->field_count; i++) {
-		const struct field *f = &request->fields[i];
+		struct field *f = &request->fields[i];
 
+		trim(request, f);
 		if (!is_token(request->text.data + f->name, f->name_len) ||
 		    !is_value(request->text.data + f->value, f->value_len))
 			return 400;
@@ -380,7 +396,10 @@ static size_t parse(struct es_http1 *h1, const uint8_t *data, size_t len)
 
 	while (used < len && may_parse(h1)) {
 		http_parser_pause(&h1->parser, 0);
-		used += http_parser_execute(&h1->parser, &callbacks, (const char *)data + used, len - used);
+		h1->piece = (const char *)data + used;
+		used += http_parser_execute(&h1->parser, &callbacks, h1->piece, len - used);
+		h1->value_goes_on = h1->value_end == (const char *)data + len;
+		h1->value_end = NULL; /* the next piece may be in the same place */
 		if (h1->answering) {
 			serve(h1);
 		} else if (HTTP_PARSER_ERRNO(&h1->parser) != HPE_OK) {
