@@ -135,8 +135,8 @@ void es_engine_hash_kv(struct es_engine *e, int64_t revision,
 	job->done = done;
 	job->arg = arg;
 	es_buf_init(&job->encoded, e->mem);
-	/* Versions below the compacted revision that are still live there are counted: pin what keeps them. */
-	es_engine_pin(e, compacted > 0 && compacted < job->revision ? compacted : job->revision, &job->pin);
+	/* A compaction meanwhile must not take what is still to be counted. */
+	es_engine_pin(e, compacted > 0 ? compacted : 0, &job->pin);
 	es_queue_push(&e->hash_jobs, &job->link);
 	es_engine_wake_background(e);
 }

@@ -93,10 +93,9 @@ struct es_mvcc_range_req {
 };
 
 struct es_mvcc_range_res {
-	int64_t count;   /* keys in the range before bounds and limit */
-	bool more;       /* the limit cut something off */
-	bool keys_only;  /* copied from the request */
-	bool omit_lease; /* with keys_only, unless sorted by value, etcd leaves out the lease too */
+	int64_t count;  /* keys in the range before bounds and limit */
+	bool more;      /* the limit cut something off */
+	bool keys_only; /* copied from the request */
 	size_t n;
 	/* Allocated from the arena given; 8 bytes a key is all it costs. */
 	const struct es_mvcc_version **versions;

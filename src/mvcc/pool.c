@@ -89,7 +89,6 @@ static struct es_mvcc_pool_region *region_new(struct es_mvcc_pool *pool)
 	region->pages = (uint8_t *)(region + 1) + (PAGE_BYTES - behind % PAGE_BYTES) % PAGE_BYTES;
 	region->unused = UNUSED_ALL;
 	LIST_PUSH(pool->open, region);
-	pool->bytes += REGION_BYTES;
 	return region;
 }
 
@@ -125,7 +124,6 @@ static void page_free(struct es_mvcc_pool *pool, struct es_mvcc_pool_page *page)
 	if (region->unused != UNUSED_ALL)
 		return;
 	LIST_DROP(pool->open, region);
-	pool->bytes -= REGION_BYTES;
 	es_free(pool->mem, region);
 }
 
@@ -152,6 +150,7 @@ void *es_mvcc_pool_alloc(struct es_mvcc_pool *pool, size_t size)
 		page->fresh += (uint32_t)units * 8;
 	}
 	page->used++;
+	pool->bytes += units * 8;
 	if (!has_room(page, units))
 		LIST_DROP(pool->partial[units], page); /* P1 */
 	return block;
@@ -171,6 +170,7 @@ void es_mvcc_pool_free(struct es_mvcc_pool *pool, void *block, size_t size)
 	page = (struct es_mvcc_pool_page *)(void *)((uint8_t *)block -
 						    (uintptr_t)block % PAGE_BYTES);
 	ES_ASSERT(page->used > 0);
+	pool->bytes -= units * 8;
 	if (!has_room(page, units))
 		LIST_PUSH(pool->partial[units], page); /* P1 */
 	freed->next = page->freed;

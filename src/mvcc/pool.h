@@ -19,7 +19,7 @@ struct es_mvcc_pool {
 	/* Pages with room, by block size in units of 8. */
 	struct es_mvcc_pool_page *partial[ES_MVCC_POOL_BLOCK_MAX / 8 + 1];
 	struct es_mvcc_pool_region *open; /* regions with unused pages */
-	uint64_t bytes;                   /* allocated */
+	uint64_t bytes; /* of blocks; a page or two of room is not worth telling a quota */
 };
 
 void es_mvcc_pool_init(struct es_mvcc_pool *pool, const struct es_mem *mem);

@@ -397,7 +397,6 @@ int es_mvcc_range_at(const struct es_mvcc *store, const struct es_mvcc_range_req
 		.count = (int64_t)count,
 		.more = more,
 		.keys_only = req->keys_only,
-		.omit_lease = req->keys_only && req->sort_target != ES_MVCC_SORT_VALUE,
 		.n = gather.n,
 		.versions = gather.versions,
 	};
