@@ -10,6 +10,11 @@ void es_batch_header(uint8_t ret_header[ES_BATCH_HEADER_BYTES], uint32_t count, 
 	es_store_u64le(ret_header + 8, index);
 }
 
+uint64_t es_batch_index(struct es_slice entry)
+{
+	return entry.len < ES_BATCH_HEADER_BYTES ? 0 : es_load_u64le(entry.data + 8);
+}
+
 int es_batch_open(struct es_slice entry, uint64_t index, struct es_batch_reader *ret_reader)
 {
 	struct es_reader r = es_reader(entry);

@@ -24,6 +24,9 @@
 /* The header into `ret_header`. */
 void es_batch_header(uint8_t ret_header[ES_BATCH_HEADER_BYTES], uint32_t count, uint64_t index);
 
+/* The index that an entry claims, if it looks like one of ours at all; else 0. */
+uint64_t es_batch_index(struct es_slice entry);
+
 struct es_batch_reader {
 	struct es_slice rest;
 	uint32_t count; /* commands still to come */

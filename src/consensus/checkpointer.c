@@ -255,6 +255,12 @@ int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor)
 	int rc;
 
 	es_buf_init(&meta, c->mem);
+	rc = es_checkpoint_descriptor_check(descriptor, c->segments.snapshot_index, c->segments.snapshot_term);
+	if (rc < 0) {
+		es_consensus_fault(c, rc, "%s/%s: at byte 0: %s; restore the data folder from a backup, or add the member "
+				   "anew", c->raft_dir, c->segments.snapshot_file, es_status_text(rc));
+		goto out;
+	}
 	rc = es_checkpoint_load(c->mem, c->fs, c->checkpoint_dir, descriptor, c->store, &state, &meta, &c->files, errmsg,
 				sizeof(errmsg));
 	if (rc < 0) {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "consensus/batch.h"
 #include "consensus/internal.h"
-#include "disk/segments.h"
 
 /*
  * The owner of everything in this module: opens and closes the log, follows libraft's role, and decides in one place (the
@@ -189,11 +189,42 @@ static void on_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_st
 	struct es_consensus *c = ctx;
 	int status = es_node_status(raft_status, text);
 
-	(void)last_index;
-	if (raft_status == 0)
+	if (raft_status == 0) {
 		count_fsync(&c->stats, us);
-	else if (!c->closing)
+		/* Before anybody hears that it is durable. That it cannot be noted takes only a check away. */
+		(void)es_guard_acknowledge(c->guard, last_index);
+	} else if (!c->closing) {
 		es_consensus_fault(c, status, "%s: cannot write the log: %s", c->raft_dir, text);
+	}
+}
+
+static int set_metadata(struct es_consensus *c, const struct es_guard_metadata *metadata)
+{
+	int rc = es_guard_set_metadata(c->guard, metadata);
+
+	if (rc < 0)
+		es_consensus_fault(c, rc, "%s: cannot write: %s", es_guard_path(c->guard), es_status_text(rc));
+	return rc;
+}
+
+static int on_term(void *ctx, uint64_t term)
+{
+	struct es_consensus *c = ctx;
+	struct es_guard_metadata newest, before;
+
+	es_guard_metadata(c->guard, &newest, &before);
+	newest = (struct es_guard_metadata){newest.version + 1, term, 0};
+	return set_metadata(c, &newest);
+}
+
+static int on_vote(void *ctx, uint64_t member_id)
+{
+	struct es_consensus *c = ctx;
+	struct es_guard_metadata newest, before;
+
+	es_guard_metadata(c->guard, &newest, &before);
+	newest = (struct es_guard_metadata){newest.version + 1, newest.term, member_id};
+	return set_metadata(c, &newest);
 }
 
 /* ---- the check handle ------------------------------------------------------------------------------------------ */
@@ -201,6 +232,7 @@ static void on_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_st
 static void consensus_free(struct es_consensus *c)
 {
 	es_checkpointer_close(c);
+	es_guard_close(c->guard);
 	es_free(c->mem, c->address);
 	es_free(c->mem, c);
 }
@@ -303,16 +335,17 @@ static int bootstrap(struct es_consensus *c, const char *data_dir, char *errmsg,
 	return rc;
 }
 
-static int count_entry(void *arg, const char *name)
+static int note_ours(void *arg, const char *name)
 {
 	(void)name;
-	++*(unsigned *)arg;
+	*(bool *)arg = true;
 	return 0;
 }
 
+/* The folders, and in a new data folder the log. */
 static int make_folders(struct es_consensus *c, const char *data_dir, char *errmsg, size_t errmsg_size)
 {
-	unsigned files = 0;
+	bool has_log = false, has_checkpoints = false;
 	int rc;
 
 	rc = c->fs->mkdir(c->fs->ctx, c->checkpoint_dir);
@@ -320,11 +353,35 @@ static int make_folders(struct es_consensus *c, const char *data_dir, char *errm
 		snprintf(errmsg, errmsg_size, "%s: %s", c->checkpoint_dir, strerror(errno));
 		return rc;
 	}
-	rc = c->fs->list(c->fs->ctx, c->raft_dir, count_entry, &files);
-	if (rc == ES_ENOENT || (rc == 0 && files == 0))
-		return bootstrap(c, data_dir, errmsg, errmsg_size);
-	if (rc < 0)
+	rc = c->fs->list(c->fs->ctx, c->checkpoint_dir, note_ours, &has_checkpoints);
+	if (rc < 0) {
+		snprintf(errmsg, errmsg_size, "%s: %s", c->checkpoint_dir, strerror(errno));
+		return rc;
+	}
+	rc = c->fs->list(c->fs->ctx, c->raft_dir, note_ours, &has_log);
+	if (rc < 0 && rc != ES_ENOENT) {
 		snprintf(errmsg, errmsg_size, "%s: %s", c->raft_dir, strerror(errno));
+		return rc;
+	}
+	if (has_log)
+		return 0;
+	if (has_checkpoints || es_guard_acknowledged(c->guard) > 0) {
+		snprintf(errmsg, errmsg_size, "%s: the log is missing; restore the data folder from a backup, or add the "
+			 "member anew", c->raft_dir);
+		return ES_ENOENT;
+	}
+	return bootstrap(c, data_dir, errmsg, errmsg_size);
+}
+
+static int check_log(struct es_consensus *c, char *errmsg, size_t errmsg_size)
+{
+	int rc = es_segments_check(c->mem, c->fs, c->raft_dir, c->guard, es_batch_index, ES_CHECKPOINT_DESCRIPTOR_BYTES,
+				   &c->segments, errmsg, errmsg_size);
+
+	if (rc == 0 && c->segments.cut_bytes > 0)
+		es_log(c->log, ES_LOG_WARN, "cut an unfinished write off the end of the log",
+		       ES_STR("file", c->segments.cut_file), ES_UINT("offset", c->segments.cut_offset),
+		       ES_UINT("bytes", c->segments.cut_bytes));
 	return rc;
 }
 
@@ -338,7 +395,7 @@ static int open_node(struct es_consensus *c, char *errmsg, size_t errmsg_size)
 		.address = c->address,
 		.heartbeat_ms = c->heartbeat_ms,
 		.election_ms = c->election_ms,
-		.callbacks = {on_apply, on_restore, on_checkpoint, on_checkpoint_stored, on_appended, on_changed, c},
+		.callbacks = {on_apply, on_restore, on_checkpoint, on_checkpoint_stored, on_appended, on_term, on_vote, on_changed, c},
 	};
 	int rc = es_node_open(&config, &c->node, errmsg, errmsg_size);
 
@@ -392,7 +449,13 @@ int es_consensus_open(const struct es_consensus_config *config, struct es_consen
 		snprintf(errmsg, errmsg_size, "%.200s: %s", config->data_dir, es_status_text(rc));
 		goto fail;
 	}
+	rc = es_guard_open(c->mem, c->fs, config->data_dir, &c->guard, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
 	rc = make_folders(c, config->data_dir, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	rc = check_log(c, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
 	c->store = c->callbacks.restore_store(c->callbacks.ctx);

@@ -7,6 +7,8 @@
 #include "base/queue.h"
 #include "consensus/consensus.h"
 #include "consensus/node.h"
+#include "disk/guard.h"
+#include "disk/segments.h"
 
 /* Commands that become one log entry. */
 struct es_batch {
@@ -47,6 +49,7 @@ struct es_consensus {
 	uint64_t checkpoint_log_bytes;
 	size_t batch_bytes_max;
 
+	struct es_guard *guard;
 	struct es_node *node; /* NULL while the log is closed */
 
 	/* Proposals: full batches, the last one being filled, and the one that is being written. */
@@ -66,6 +69,7 @@ struct es_consensus {
 	struct es_mvcc *store;
 	struct es_checkpoint_files *files; /* of the last one, or NULL */
 	struct es_mvcc_pin pin;            /* set while there are files */
+	struct es_segments_report segments; /* what the log was found to be */
 	uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES]; /* that the log was opened with, if there are files */
 	struct es_checkpoint_run *run;     /* the one under way */
 	uint64_t log_bytes, log_bytes_kept; /* applied in this run, and how much of that the last checkpoint covers */

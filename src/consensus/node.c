@@ -18,6 +18,8 @@
  *   snapshot_put  libraft would take the state as one buffer. Its fsm gives a placeholder instead; the owner writes a
  *                 checkpoint in its own time, and only then the original is called, with the checkpoint's descriptor in the
  *                 place of the placeholder. libraft cuts its log when that is stored.
+ *   set_term      to keep a checked copy of what libraft writes without a checksum
+ *   set_vote
  *   start         to be called back after every tick and every message: libraft 0.15 tells nobody of a change of role
  *
  * Invariants:
@@ -36,6 +38,8 @@ struct es_node {
 	struct es_queue appends; /* N1 */
 
 	int (*original_start)(struct raft_io *, unsigned, raft_io_tick_cb, raft_io_recv_cb);
+	int (*original_set_term)(struct raft_io *, raft_term);
+	int (*original_set_vote)(struct raft_io *, raft_id);
 	int (*original_append)(struct raft_io *, struct raft_io_append *, const struct raft_entry[], unsigned,
 			       raft_io_append_cb);
 	int (*original_snapshot_put)(struct raft_io *, unsigned, struct raft_io_snapshot_put *,
@@ -108,6 +112,24 @@ static int wrapped_start(struct raft_io *io, unsigned tick_ms, raft_io_tick_cb t
 	node->tick = tick;
 	node->recv = recv;
 	return node->original_start(io, tick_ms, on_tick, on_recv);
+}
+
+static int wrapped_set_term(struct raft_io *io, raft_term term)
+{
+	struct es_node *node = node_of(io);
+
+	if (node->callbacks.term(node->callbacks.ctx, term) < 0)
+		return RAFT_IOERR;
+	return node->original_set_term(io, term);
+}
+
+static int wrapped_set_vote(struct raft_io *io, raft_id member_id)
+{
+	struct es_node *node = node_of(io);
+
+	if (node->callbacks.vote(node->callbacks.ctx, member_id) < 0)
+		return RAFT_IOERR;
+	return node->original_set_vote(io, member_id);
 }
 
 static void append_done(struct raft_io_append *request, int status)
@@ -293,9 +315,13 @@ void es_node_close(struct es_node *node, void (*closed)(void *ctx), void *ctx)
 static void wrap(struct es_node *node)
 {
 	node->original_start = node->io.start;
+	node->original_set_term = node->io.set_term;
+	node->original_set_vote = node->io.set_vote;
 	node->original_append = node->io.append;
 	node->original_snapshot_put = node->io.snapshot_put;
 	node->io.start = wrapped_start;
+	node->io.set_term = wrapped_set_term;
+	node->io.set_vote = wrapped_set_vote;
 	node->io.append = wrapped_append;
 	node->io.snapshot_put = wrapped_snapshot_put;
 	node->fsm = (struct raft_fsm){

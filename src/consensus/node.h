@@ -25,6 +25,10 @@ struct es_node_callbacks {
 	void (*checkpoint_stored)(void *ctx, int raft_status);
 	/* An append ended after `us` microseconds. Comes before libraft acts on it. 0 or libraft's number, with its text. */
 	void (*appended)(void *ctx, uint64_t last_index, uint64_t us, int raft_status, const char *text);
+	/* libraft is about to write a new term (without a vote yet), or a vote in the newest term it wrote. An error keeps it
+	 * from doing so. */
+	int (*term)(void *ctx, uint64_t term);
+	int (*vote)(void *ctx, uint64_t member_id);
 	/* Something happened: role, term or leader may be other ones. */
 	void (*changed)(void *ctx);
 	void *ctx;

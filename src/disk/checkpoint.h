@@ -28,6 +28,9 @@ struct es_checkpoint_state {
 
 #define ES_CHECKPOINT_DESCRIPTOR_BYTES 64
 
+/* Is it whole, and the one of a checkpoint at `index` and `term`? ES_ECORRUPT, ES_ETRUNCATED, ES_EFORMAT. */
+int es_checkpoint_descriptor_check(struct es_slice descriptor, uint64_t index, uint64_t term);
+
 /* The data files that a checkpoint names, for the next one to build on. */
 struct es_checkpoint_files;
 void es_checkpoint_files_free(struct es_checkpoint_files *files);

@@ -45,6 +45,16 @@ int es_checkpoint_descriptor_decode(struct es_slice bytes, struct es_checkpoint_
 	return 0;
 }
 
+int es_checkpoint_descriptor_check(struct es_slice bytes, uint64_t index, uint64_t term)
+{
+	struct es_checkpoint_descriptor descriptor;
+	int rc = es_checkpoint_descriptor_decode(bytes, &descriptor);
+
+	if (rc == 0 && (descriptor.index != index || descriptor.term != term))
+		rc = ES_ECORRUPT;
+	return rc;
+}
+
 /* ---- manifest --------------------------------------------------------------------------------------------------- */
 
 void es_checkpoint_files_free(struct es_checkpoint_files *files)

@@ -3,17 +3,48 @@
 
 #include "base/buf.h"
 #include "disk/fs.h"
+#include "disk/guard.h"
 
 /*
  * The files of libraft in the folder `raft/` of the data folder: what we know of them, check and repair before libraft
  * opens it (docs/formats/raft-segments.md).
  */
 
+/* The limit of libraft on a configuration in its first segment. */
+#define ES_SEGMENTS_CONFIGURATION_BYTES_MAX 4032
+
 /*
  * Make the folder of a new log whose first entry is `configuration` (libraft's encoding), as one step: a crash leaves no
- * `raft/` or a whole one. ES_EEXIST when there is one; ES_EIO, ES_ENOSPC, ES_ENOMEM.
+ * `raft/` or a whole one. ES_EINVAL (too long), ES_EIO (also when there is one), ES_ENOSPC, ES_ENOMEM.
  */
 int es_segments_create(const struct es_mem *mem, const struct es_fs *fs, const char *data_dir,
 		       struct es_slice configuration, char *errmsg, size_t errmsg_size);
+
+/* Does this entry of ours say of itself that it is at `index`? 0: it does not; else what it says. */
+typedef uint64_t es_segments_index_fn(struct es_slice entry);
+
+struct es_segments_report {
+	uint64_t first_index; /* of the entries in the files; last_index + 1 when there are none */
+	uint64_t last_index;
+	uint64_t last_term;
+	uint64_t snapshot_index; /* 0: none */
+	uint64_t snapshot_term;
+	uint64_t cut_bytes; /* of an unfinished write that was cut; 0: none */
+	uint64_t cut_offset;
+	char cut_file[64];
+	char snapshot_file[96];
+};
+
+/*
+ * Look at every file that libraft would read, with the rules of docs/formats/raft-segments.md. When all is well, finish what a
+ * crash interrupted: cut the torn tail, close open segments, write the metadata file that is missing. libraft then finds closed
+ * segments only. When something is not well, nothing is changed and `errmsg` names the file, the offset and the way out:
+ * ES_ECORRUPT, ES_ETRUNCATED, ES_EFORMAT, ES_ENOENT (a file is missing), ES_EIO, ES_ENOSPC, ES_ENOMEM.
+ *
+ * `index_of` tells what index a command entry claims; `descriptor_bytes` is the size of a snapshot of ours.
+ */
+int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const char *raft_dir, struct es_guard *guard,
+		      es_segments_index_fn *index_of, size_t descriptor_bytes, struct es_segments_report *ret_report,
+		      char *errmsg, size_t errmsg_size);
 
 #endif
