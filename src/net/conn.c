@@ -1,13 +1,14 @@
 /*
  * Connections.
  *
- * Sending: `produce` fills the shared buffer, uv_try_write hands it to the socket. What the socket does not take is
- * copied to a buffer of its own for uv_write, and nothing more is produced until that is through: a slow peer holds at most
- * one send buffer here, everything else waits in its protocol, which counts it.
+ * Sending: `produce` fills the shared buffer, uv_try_write hands it to the socket. What the socket
+ * does not take is copied to a buffer of its own for uv_write, and nothing more is produced until
+ * that is through: a slow peer holds at most one send buffer here, everything else waits in its
+ * protocol, which counts it.
  *
- * Closing:  OPEN -> FINISHING (sending the rest) -> LINGERING (our side is shut down, input is dropped) -> CLOSING.
- * Every state can go to CLOSING at once. Lingering lets the peer read our last words: closing a socket with unread
- * input makes the kernel send a reset, which may overtake them.
+ * Closing:  OPEN -> FINISHING (sending the rest) -> LINGERING (our side is shut down, input is
+ * dropped) -> CLOSING. Every state can go to CLOSING at once. Lingering lets the peer read our last
+ * words: closing a socket with unread input makes the kernel send a reset, which may overtake them.
  */
 #include "net/internal.h"
 
@@ -16,7 +17,7 @@
 
 /* What one connection may send in one turn before the others get theirs. */
 #define FLUSH_BYTES_MAX ((size_t)4 * ES_NET_OUT_BYTES)
-#define LINGER_MS 1000
+#define LINGER_MS       1000
 #define TCP_KEEPALIVE_S 30
 
 static int plain_received(struct es_net_conn *conn, const uint8_t *data, size_t len)
@@ -249,7 +250,8 @@ static void on_linger(uv_timer_t *timer)
 	uint64_t now_ms = uv_now(net->loop);
 
 	while (!es_queue_empty(&net->lingering)) {
-		struct es_net_conn *conn = ES_QUEUE_ITEM(net->lingering.next, struct es_net_conn, linger_link);
+		struct es_net_conn *conn = ES_QUEUE_ITEM(net->lingering.next, struct es_net_conn,
+							 linger_link);
 
 		if (conn->linger_until_ms > now_ms) {
 			uv_timer_start(timer, on_linger, conn->linger_until_ms - now_ms, 0);
@@ -285,7 +287,8 @@ void es_net_conn_peer(const struct es_net_conn *conn, char *out, size_t size)
 	int len = sizeof(address);
 	char host[INET6_ADDRSTRLEN] = "?";
 
-	if (conn->is_unix || uv_tcp_getpeername(&conn->h.tcp, (struct sockaddr *)&address, &len) < 0) {
+	if (conn->is_unix ||
+	    uv_tcp_getpeername(&conn->h.tcp, (struct sockaddr *)&address, &len) < 0) {
 		snprintf(out, size, "@");
 	} else if (address.ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
@@ -303,7 +306,8 @@ void es_net_conn_peer(const struct es_net_conn *conn, char *out, size_t size)
 static void init_handle(struct es_net_conn *conn)
 {
 	uv_loop_t *loop = conn->net->loop;
-	int rc = conn->is_unix ? uv_pipe_init(loop, &conn->h.pipe, 0) : uv_tcp_init(loop, &conn->h.tcp);
+	int rc = conn->is_unix ? uv_pipe_init(loop, &conn->h.pipe, 0)
+			       : uv_tcp_init(loop, &conn->h.tcp);
 
 	ES_ASSERT(rc == 0); /* neither opens anything */
 	conn->h.handle.data = conn;

@@ -10,7 +10,7 @@
 /* Private to src/net. */
 
 /* The two buffers that all connections of a loop share. */
-#define ES_NET_IN_BYTES ((size_t)128 * 1024)
+#define ES_NET_IN_BYTES  ((size_t)128 * 1024)
 #define ES_NET_OUT_BYTES ((size_t)256 * 1024)
 
 struct es_net {

@@ -12,7 +12,8 @@
 
 #define BACKLOG 4096
 
-static int fail(char *errmsg, size_t size, int status, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static int fail(char *errmsg, size_t size, int status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 static int fail(char *errmsg, size_t size, int status, const char *format, ...)
 {
@@ -27,20 +28,17 @@ static int fail(char *errmsg, size_t size, int status, const char *format, ...)
 static int status_of_uv(int rc)
 {
 	switch (rc) {
-	case UV_EADDRINUSE:
-		return ES_EBUSY;
-	case UV_ENOMEM:
-		return ES_ENOMEM;
-	case UV_EADDRNOTAVAIL:
-		return ES_EINVAL;
-	default:
-		return ES_EIO;
+	case UV_EADDRINUSE: return ES_EBUSY;
+	case UV_ENOMEM: return ES_ENOMEM;
+	case UV_EADDRNOTAVAIL: return ES_EINVAL;
+	default: return ES_EIO;
 	}
 }
 
 static bool is_any(const char *host)
 {
-	return host == NULL || host[0] == '\0' || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+	return host == NULL || host[0] == '\0' || strcmp(host, "0.0.0.0") == 0 ||
+	       strcmp(host, "::") == 0;
 }
 
 /* A numeric address, or the first that the name has, IPv4 before IPv6. */
@@ -73,11 +71,11 @@ static void any_address(int family, uint16_t port, struct sockaddr_storage *ret_
 {
 	memset(ret_address, 0, sizeof(*ret_address));
 	if (family == AF_INET6)
-		*(struct sockaddr_in6 *)ret_address =
-			(struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+		*(struct sockaddr_in6 *)ret_address = (struct sockaddr_in6){
+			.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	else
-		*(struct sockaddr_in *)ret_address =
-			(struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+		*(struct sockaddr_in *)ret_address = (struct sockaddr_in){.sin_family = AF_INET,
+									  .sin_port = htons(port)};
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -105,7 +103,8 @@ static void on_connection(uv_stream_t *stream, int status)
 }
 
 static struct es_net_listener *new_listener(struct es_net *net, bool is_unix,
-					    void (*accepted)(void *ctx, struct es_net_conn *conn), void *ctx)
+					    void (*accepted)(void *ctx, struct es_net_conn *conn),
+					    void *ctx)
 {
 	struct es_net_listener *listener = es_calloc(net->mem, 1, sizeof(*listener));
 
@@ -127,7 +126,8 @@ static void adopt(struct es_net_listener *listener)
 	es_queue_push(&listener->net->listeners, &listener->link);
 }
 
-static int bind_tcp(struct es_net_listener *listener, const struct sockaddr_storage *address, bool reuse_port)
+static int bind_tcp(struct es_net_listener *listener, const struct sockaddr_storage *address,
+		    bool reuse_port)
 {
 	int one = 1;
 	uv_os_fd_t fd;
@@ -137,7 +137,8 @@ static int bind_tcp(struct es_net_listener *listener, const struct sockaddr_stor
 		return rc;
 	adopt(listener);
 	rc = uv_fileno(&listener->h.handle, &fd);
-	if (rc == 0 && reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+	if (rc == 0 && reuse_port &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
 		rc = uv_translate_sys_error(errno);
 	if (rc == 0) /* sets SO_REUSEADDR as well */
 		rc = uv_tcp_bind(&listener->h.tcp, (const struct sockaddr *)address, 0);
@@ -161,7 +162,8 @@ static uint16_t bound_port(const struct es_net_listener *listener)
 }
 
 static int listen_tcp(struct es_net *net, const struct es_net_address *address,
-		      struct sockaddr_storage *where, void (*accepted)(void *ctx, struct es_net_conn *conn), void *ctx,
+		      struct sockaddr_storage *where,
+		      void (*accepted)(void *ctx, struct es_net_conn *conn), void *ctx,
 		      struct es_net_listener **ret_listener)
 {
 	struct es_net_listener *listener = new_listener(net, false, accepted, ctx);
@@ -220,27 +222,32 @@ static int listen_unix(struct es_net *net, const char *path,
 	int rc;
 
 	if (path[0] == '\0' || strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return fail(errmsg, errmsg_size, ES_EINVAL, "cannot listen on unix socket %s: bad length of the path", path);
+		return fail(errmsg, errmsg_size, ES_EINVAL,
+			    "cannot listen on unix socket %s: bad length of the path", path);
 	listener = new_listener(net, true, accepted, ctx);
 	if (listener == NULL)
-		return fail(errmsg, errmsg_size, ES_ENOMEM, "cannot listen on unix socket %s: out of memory", path);
+		return fail(errmsg, errmsg_size, ES_ENOMEM,
+			    "cannot listen on unix socket %s: out of memory", path);
 	rc = bind_unix(listener, path);
 	if (rc < 0)
-		return fail(errmsg, errmsg_size, status_of_uv(rc), "cannot listen on unix socket %s: %s", path, uv_strerror(rc));
+		return fail(errmsg, errmsg_size, status_of_uv(rc),
+			    "cannot listen on unix socket %s: %s", path, uv_strerror(rc));
 	*ret_listener = listener;
 	return 0;
 }
 
 int es_net_listen(struct es_net *net, const struct es_net_address *address,
 		  void (*accepted)(void *ctx, struct es_net_conn *conn), void *ctx,
-		  struct es_net_listener **ret_listener, uint16_t *ret_port, char *errmsg, size_t errmsg_size)
+		  struct es_net_listener **ret_listener, uint16_t *ret_port, char *errmsg,
+		  size_t errmsg_size)
 {
 	struct sockaddr_storage where;
 	int rc;
 
 	*ret_port = 0;
 	if (address->unix_path != NULL)
-		return listen_unix(net, address->unix_path, accepted, ctx, ret_listener, errmsg, errmsg_size);
+		return listen_unix(net, address->unix_path, accepted, ctx, ret_listener, errmsg,
+				   errmsg_size);
 	if (is_any(address->host)) {
 		any_address(AF_INET6, address->port, &where); /* serves IPv4 as well */
 		rc = listen_tcp(net, address, &where, accepted, ctx, ret_listener);
@@ -251,13 +258,14 @@ int es_net_listen(struct es_net *net, const struct es_net_address *address,
 	} else {
 		rc = resolve(address->host, address->port, &where);
 		if (rc != 0)
-			return fail(errmsg, errmsg_size, ES_EINVAL, "cannot listen on %s:%u: %s", address->host,
-				    address->port, gai_strerror(rc));
+			return fail(errmsg, errmsg_size, ES_EINVAL, "cannot listen on %s:%u: %s",
+				    address->host, address->port, gai_strerror(rc));
 		rc = listen_tcp(net, address, &where, accepted, ctx, ret_listener);
 	}
 	if (rc < 0)
 		return fail(errmsg, errmsg_size, status_of_uv(rc), "cannot listen on %s:%u: %s",
-			    is_any(address->host) ? "*" : address->host, address->port, uv_strerror(rc));
+			    is_any(address->host) ? "*" : address->host, address->port,
+			    uv_strerror(rc));
 	*ret_port = bound_port(*ret_listener);
 	return 0;
 }

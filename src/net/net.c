@@ -1,11 +1,13 @@
 /*
- * One es_net per loop. When is the end of a loop turn? libuv runs timers, then prepare handles, then waits for and
- * serves I/O, then check handles. Connections that have something to send are in a list, which the prepare handle
- * flushes: all that timers, I/O and check handles of other modules brought about since the last wait goes out
- * just before the next one, with one write per connection. Should something become dirty after our prepare handle ran
- * (another prepare handle), the idle handle, active while the list is not empty, keeps the loop from waiting.
+ * One es_net per loop. When is the end of a loop turn? libuv runs timers, then prepare handles,
+ * then waits for and serves I/O, then check handles. Connections that have something to send are in
+ * a list, which the prepare handle flushes: all that timers, I/O and check handles of other modules
+ * brought about since the last wait goes out just before the next one, with one write per
+ * connection. Should something become dirty after our prepare handle ran (another prepare handle),
+ * the idle handle, active while the list is not empty, keeps the loop from waiting.
  *
- * Closing is counted: `closed` is called when the last handle is gone, and is the last thing that happens.
+ * Closing is counted: `closed` is called when the last handle is gone, and is the last thing that
+ * happens.
  */
 #include "net/internal.h"
 
@@ -112,7 +114,8 @@ void es_net_close(struct es_net *net, void (*closed)(void *ctx), void *ctx)
 	net->closed = closed;
 	net->closed_ctx = ctx;
 	while (!es_queue_empty(&net->listeners))
-		es_net_listener_close(ES_QUEUE_ITEM(net->listeners.next, struct es_net_listener, link));
+		es_net_listener_close(
+			ES_QUEUE_ITEM(net->listeners.next, struct es_net_listener, link));
 	for (q = net->conns.next; q != &net->conns; q = q->next)
 		es_net_conn_close(ES_QUEUE_ITEM(q, struct es_net_conn, link));
 	uv_close((uv_handle_t *)&net->prepare, on_own_closed);

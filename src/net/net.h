@@ -5,12 +5,14 @@
 #include "base/status.h"
 
 /*
- * Listeners and byte connections over libuv: TCP (IPv4 and IPv6) and unix sockets. Loop thread only.
+ * Listeners and byte connections over libuv: TCP (IPv4 and IPv6) and unix sockets. Loop thread
+ * only.
  *
- * What a protocol does is bytes in (`received`) and bytes out (`produce`); it never sees a socket. All connections of a
- * loop share one receive and one send buffer, so an idle connection costs its handle and little more. Bytes go out at the
- * end of the loop turn in which es_net_conn_flush was called, with one write per connection; a peer that does not
- * take them holds up only its own connection: `produce` is not called again until it did.
+ * What a protocol does is bytes in (`received`) and bytes out (`produce`); it never sees a socket.
+ * All connections of a loop share one receive and one send buffer, so an idle connection costs its
+ * handle and little more. Bytes go out at the end of the loop turn in which es_net_conn_flush was
+ * called, with one write per connection; a peer that does not take them holds up only its own
+ * connection: `produce` is not called again until it did.
  *
  * Between the socket and the protocol stands a transport (src/net/transport.h): the place for TLS.
  */
@@ -26,27 +28,29 @@ struct es_net_conn;
 int es_net_new(struct uv_loop_s *loop, const struct es_mem *mem, struct es_net **ret_net);
 
 /*
- * Close every listener and connection (their `closed` comes), then the net itself, and call `closed` from the loop;
- * `net` is gone by then. Once.
+ * Close every listener and connection (their `closed` comes), then the net itself, and call
+ * `closed` from the loop; `net` is gone by then. Once.
  */
 void es_net_close(struct es_net *net, void (*closed)(void *ctx), void *ctx);
 
 struct es_net_address {
-	const char *host;      /* numeric or a name (IPv4 is preferred); NULL, "", "0.0.0.0", "::": every address */
-	uint16_t port;         /* 0: any free one */
+	const char *host; /* numeric or a name (IPv4 is preferred); NULL, "", "0.0.0.0", "::": every
+			     address */
+	uint16_t port;    /* 0: any free one */
 	const char *unix_path; /* not NULL: a unix socket instead; an abandoned file is replaced */
 	bool reuse_port;
-	bool reuse_address;    /* always on for TCP, as everybody expects of a server that restarts */
+	bool reuse_address; /* always on for TCP, as everybody expects of a server that restarts */
 };
 
 /*
- * Bind and listen. `accepted` is called for each connection and must start or close it before it returns. *ret_port is
- * what was bound (0 for unix). ES_EBUSY: in use; ES_EINVAL: not an address; ES_EIO; ES_ENOMEM; `errmsg` names the
- * address and the reason.
+ * Bind and listen. `accepted` is called for each connection and must start or close it before it
+ * returns. *ret_port is what was bound (0 for unix). ES_EBUSY: in use; ES_EINVAL: not an address;
+ * ES_EIO; ES_ENOMEM; `errmsg` names the address and the reason.
  */
 int es_net_listen(struct es_net *net, const struct es_net_address *address,
 		  void (*accepted)(void *ctx, struct es_net_conn *conn), void *ctx,
-		  struct es_net_listener **ret_listener, uint16_t *ret_port, char *errmsg, size_t errmsg_size);
+		  struct es_net_listener **ret_listener, uint16_t *ret_port, char *errmsg,
+		  size_t errmsg_size);
 
 /* Accept no more; the listener's memory goes by itself. */
 void es_net_listener_close(struct es_net_listener *listener);
@@ -65,15 +69,16 @@ struct es_net_protocol {
 /* Begin to read. `protocol` is borrowed for the connection's life. */
 void es_net_conn_start(struct es_net_conn *conn, const struct es_net_protocol *protocol, void *ctx);
 
-/* There is something to produce: at the end of this loop turn. Cheap, and may be called as often as one likes. */
+/* There is something to produce: at the end of this loop turn. Cheap, and may be called as often as
+ * one likes. */
 void es_net_conn_flush(struct es_net_conn *conn);
 
 /* Stop reading (the peer feels it through TCP), and go on. */
 void es_net_conn_pause(struct es_net_conn *conn);
 void es_net_conn_resume(struct es_net_conn *conn);
 
-/* Send what there is, close our side, and drop whatever still comes until the peer closes too, or a second passed, so that it
- * can read our last words. No more `received` or `ended`. */
+/* Send what there is, close our side, and drop whatever still comes until the peer closes too, or a
+ * second passed, so that it can read our last words. No more `received` or `ended`. */
 void es_net_conn_finish(struct es_net_conn *conn);
 
 /* Close at once, unsent bytes are lost. `closed` comes later, from the loop. */

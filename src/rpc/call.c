@@ -1,16 +1,17 @@
 /*
  * Calls: memory and life.
  *
- * A call has a reference of its stream and those of es_rpc_call_hold; it goes back to the server's pool with the last.
- * HEADERS -> OPEN -> FINISHED or CLOSED: the handler ended it, or something else did. Which of the two happened decides whether
- * `closed` is called; the hooks hear of either, once. The stream may end before or after that.
+ * A call has a reference of its stream and those of es_rpc_call_hold; it goes back to the server's
+ * pool with the last. HEADERS -> OPEN -> FINISHED or CLOSED: the handler ended it, or something
+ * else did. Which of the two happened decides whether `closed` is called; the hooks hear of either,
+ * once. The stream may end before or after that.
  */
 #include "rpc/internal.h"
 
 #include <time.h>
 
 /* What an open call is counted as, beside the bytes of its request. */
-#define CALL_COST sizeof(struct es_rpc_call)
+#define CALL_COST         sizeof(struct es_rpc_call)
 #define QUEUE_LOW_DEFAULT ((size_t)64 << 10)
 
 static uint64_t now_us(void)
@@ -175,7 +176,7 @@ void es_call_start(struct es_rpc_call *call)
 		call->started_us = now_us();
 }
 
-/* ---- what handlers call -------------------------------------------------------------------------------------- */
+/* ---- what handlers call --------------------------------------------------------------- */
 
 void *es_rpc_call_ctx(const struct es_rpc_call *call)
 {
@@ -202,7 +203,8 @@ struct es_arena *es_rpc_call_arena(struct es_rpc_call *call)
 	return &call->arena;
 }
 
-bool es_rpc_call_metadata(const struct es_rpc_call *call, const char *name, struct es_slice *ret_value)
+bool es_rpc_call_metadata(const struct es_rpc_call *call, const char *name,
+			  struct es_slice *ret_value)
 {
 	return es_call_find_field(call, es_slice_str(name), ret_value);
 }

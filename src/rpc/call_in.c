@@ -1,5 +1,6 @@
 /*
- * Requests. The order of the checks, the statuses and the texts are those of grpc-go's server, which etcd's clients know.
+ * Requests. The order of the checks, the statuses and the texts are those of grpc-go's server,
+ * which etcd's clients know.
  */
 #include "rpc/internal.h"
 
@@ -8,7 +9,7 @@
 #include "wire/grpc_text.h"
 
 #define HEADER_LIST_BYTES_MAX ((size_t)64 << 10)
-#define HEADER_FIELDS_MAX 1000
+#define HEADER_FIELDS_MAX     1000
 
 static struct es_slice of_rcbuf(nghttp2_rcbuf *rcbuf)
 {
@@ -40,7 +41,8 @@ int es_call_field(struct es_rpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *
 	return 0;
 }
 
-bool es_call_find_field(const struct es_rpc_call *call, struct es_slice name, struct es_slice *ret_value)
+bool es_call_find_field(const struct es_rpc_call *call, struct es_slice name,
+			struct es_slice *ret_value)
 {
 	for (size_t i = 0; i < call->field_count; i++) {
 		if (es_slice_eq(of_rcbuf(call->fields[i].name), name)) {
@@ -90,8 +92,7 @@ static void read_known(struct es_rpc_call *call, struct known *known)
 			if (is(name, "grpc-encoding"))
 				known->encoding = value;
 			break;
-		default:
-			break;
+		default: break;
 		}
 	}
 }
@@ -102,7 +103,8 @@ static bool is_grpc(struct es_slice content_type)
 
 	if (content_type.len < base.len || memcmp(content_type.data, base.data, base.len) != 0)
 		return false;
-	return content_type.len == base.len || content_type.data[base.len] == '+' || content_type.data[base.len] == ';';
+	return content_type.len == base.len || content_type.data[base.len] == '+' ||
+	       content_type.data[base.len] == ';';
 }
 
 static struct es_slice cut(struct es_slice text, size_t max)
@@ -119,7 +121,8 @@ static void refuse_unknown(struct es_rpc_call *call, struct es_slice path)
 	char text[600];
 
 	path = cut(path, 512);
-	if (path.len == 0 || path.data[0] != '/' || slash == NULL || slash >= path.data + path.len) {
+	if (path.len == 0 || path.data[0] != '/' || slash == NULL ||
+	    slash >= path.data + path.len) {
 		snprintf(text, sizeof(text), "malformed method name: \"%.*s\"", SLICE_ARGS(path));
 		es_call_refuse(call, "200", ES_GRPC_UNIMPLEMENTED, text);
 		return;
@@ -127,14 +130,16 @@ static void refuse_unknown(struct es_rpc_call *call, struct es_slice path)
 	service = es_slice(path.data + 1, (size_t)(slash - path.data - 1));
 	method = es_slice(slash + 1, (size_t)(path.data + path.len - slash - 1));
 	if (es_rpc_has_service(call->server, service))
-		snprintf(text, sizeof(text), "unknown method %.*s for service %.*s", SLICE_ARGS(method), SLICE_ARGS(service));
+		snprintf(text, sizeof(text), "unknown method %.*s for service %.*s",
+			 SLICE_ARGS(method), SLICE_ARGS(service));
 	else
 		snprintf(text, sizeof(text), "unknown service %.*s", SLICE_ARGS(service));
 	es_call_refuse(call, "200", ES_GRPC_UNIMPLEMENTED, text);
 }
 
 /* true: the call was refused. */
-static bool refuse_bad_headers(struct es_rpc_call *call, const struct known *known, uint64_t *ret_timeout_ns)
+static bool refuse_bad_headers(struct es_rpc_call *call, const struct known *known,
+			       uint64_t *ret_timeout_ns)
 {
 	char text[256];
 
@@ -146,12 +151,14 @@ static bool refuse_bad_headers(struct es_rpc_call *call, const struct known *kno
 		return true;
 	}
 	if (known->has_timeout && es_grpc_timeout_parse(known->timeout, ret_timeout_ns) < 0) {
-		snprintf(text, sizeof(text), "malformed grpc-timeout: \"%.*s\"", SLICE_ARGS(cut(known->timeout, 64)));
+		snprintf(text, sizeof(text), "malformed grpc-timeout: \"%.*s\"",
+			 SLICE_ARGS(cut(known->timeout, 64)));
 		es_call_refuse(call, "400", ES_GRPC_INTERNAL, text);
 		return true;
 	}
 	if (!es_slice_eq(known->method, ES_SLICE("POST"))) {
-		snprintf(text, sizeof(text), "Received a HEADERS frame with :method \"%.*s\" which should be POST",
+		snprintf(text, sizeof(text),
+			 "Received a HEADERS frame with :method \"%.*s\" which should be POST",
 			 SLICE_ARGS(cut(known->method, 32)));
 		es_call_refuse(call, "405", ES_GRPC_INTERNAL, text);
 		return true;
@@ -163,15 +170,16 @@ static bool refuse_bad_headers(struct es_rpc_call *call, const struct known *kno
 	return false;
 }
 
-/* A plain HTTP request. A known method with a content type that is not gRPC's is a mistake of the client that grpc-go's
- * answer explains best. */
+/* A plain HTTP request. A known method with a content type that is not gRPC's is a mistake of the
+ * client that grpc-go's answer explains best. */
 static bool is_plain(const struct es_rpc_call *call, const struct known *known)
 {
 	unsigned faces = call->h2->conn->face->faces;
 
 	if ((faces & ES_RPC_FACE_GRPC) == 0)
 		return true;
-	return (faces & ES_RPC_FACE_HTTP) != 0 && call->entry == NULL && !is_grpc(known->content_type);
+	return (faces & ES_RPC_FACE_HTTP) != 0 && call->entry == NULL &&
+	       !is_grpc(known->content_type);
 }
 
 static void set_deadline(struct es_rpc_call *call, uint64_t timeout_ns)
@@ -228,7 +236,8 @@ void es_call_headers_done(struct es_rpc_call *call)
 	}
 	call->encoding = known.encoding;
 	if (known.encoding.len > 0 && !es_slice_eq(known.encoding, ES_SLICE("identity"))) {
-		snprintf(text, sizeof(text), "grpc: Decompressor is not installed for grpc-encoding \"%.*s\"",
+		snprintf(text, sizeof(text),
+			 "grpc: Decompressor is not installed for grpc-encoding \"%.*s\"",
 			 SLICE_ARGS(cut(known.encoding, 64)));
 		es_call_refuse(call, "200", ES_GRPC_UNIMPLEMENTED, text);
 		return;
@@ -238,7 +247,7 @@ void es_call_headers_done(struct es_rpc_call *call)
 	open_call(call);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------ */
+/* ---- messages ------------------------------------------------------------------------- */
 
 static void give_message(struct es_rpc_call *call, struct es_slice message)
 {
@@ -252,11 +261,12 @@ static void give_message(struct es_rpc_call *call, struct es_slice message)
 
 static bool must_wait(const struct es_h2 *h2)
 {
-	return h2->queued_bytes > h2->server->config.conn_queue_bytes_max || !es_queue_empty(&h2->waiting);
+	return h2->queued_bytes > h2->server->config.conn_queue_bytes_max ||
+	       !es_queue_empty(&h2->waiting);
 }
 
-/* The one message of a unary or server-streaming call. It has to live as long as the call: in the frame parser, where
- * it was gathered, or else in the arena. */
+/* The one message of a unary or server-streaming call. It has to live as long as the call: in the
+ * frame parser, where it was gathered, or else in the arena. */
 static void complete_request(struct es_rpc_call *call, struct es_slice message)
 {
 	struct es_h2 *h2 = call->h2;
@@ -298,7 +308,8 @@ void es_h2_admit(struct es_h2 *h2)
 static void refuse_message(struct es_rpc_call *call, int status)
 {
 	char text[160];
-	enum es_grpc_code code = es_grpc_frame_error(&call->frame, status, call->encoding, text, sizeof(text));
+	enum es_grpc_code code = es_grpc_frame_error(&call->frame, status, call->encoding, text,
+						     sizeof(text));
 
 	es_call_abort(call, code, text);
 }
@@ -312,7 +323,8 @@ void es_call_account(struct es_rpc_call *call, size_t gathered_before)
 		return;
 	es_h2_hold(call, call->held_bytes - gathered_before + gathered);
 	if (gathered > gathered_before && es_h2_is_overfull(h2) && h2->complete_count == 0)
-		es_call_abort(call, ES_GRPC_RESOURCE_EXHAUSTED, "engenho: too much of unfinished requests on this connection");
+		es_call_abort(call, ES_GRPC_RESOURCE_EXHAUSTED,
+			      "engenho: too much of unfinished requests on this connection");
 }
 
 void es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len)
@@ -356,7 +368,8 @@ void es_call_half_closed(struct es_rpc_call *call)
 		es_call_abort(call, ES_GRPC_INTERNAL, "unexpected EOF");
 	else if (method->kind != ES_RPC_BIDI)
 		es_call_abort(call, ES_GRPC_INTERNAL,
-			      "cardinality violation: received no request message from non-client-streaming RPC");
+			      "cardinality violation: received no request message from "
+			      "non-client-streaming RPC");
 	else if (method->half_closed != NULL)
 		method->half_closed(call);
 }

@@ -1,10 +1,10 @@
 /*
- * Answers. What a handler sends is written once, into the chunks of the call's queue, and copied once more, by
- * es_call_send_data, into the buffer that goes to the socket. nghttp2 asks how much there is (read_data), frames it as
- * windows allow, and has it copied (NGHTTP2_DATA_FLAG_NO_COPY).
+ * Answers. What a handler sends is written once, into the chunks of the call's queue, and copied
+ * once more, by es_call_send_data, into the buffer that goes to the socket. nghttp2 asks how much
+ * there is (read_data), frames it as windows allow, and has it copied (NGHTTP2_DATA_FLAG_NO_COPY).
  *
- * A call's data source is in one of three states: not submitted; submitted, nghttp2 asks by itself; deferred,
- * nghttp2 found nothing and waits for nghttp2_session_resume_data.
+ * A call's data source is in one of three states: not submitted; submitted, nghttp2 asks by itself;
+ * deferred, nghttp2 found nothing and waits for nghttp2_session_resume_data.
  */
 #include "rpc/internal.h"
 
@@ -12,14 +12,15 @@
 
 #include "wire/grpc_text.h"
 
-#define CHUNK_BYTES ((size_t)2048)
+#define CHUNK_BYTES       ((size_t)2048)
 #define MESSAGE_BYTES_MAX 4096
-#define FRAME_HEAD 9
+#define FRAME_HEAD        9
 
-#define FIELD(field_name, field_value)                                                                              \
-	{                                                                                                           \
-		(uint8_t *)(uintptr_t)(field_name), (uint8_t *)(uintptr_t)(field_value), sizeof(field_name) - 1,    \
-			sizeof(field_value) - 1, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE       \
+#define FIELD(field_name, field_value)                                                   \
+	{                                                                                \
+		(uint8_t *)(uintptr_t)(field_name), (uint8_t *)(uintptr_t)(field_value), \
+			sizeof(field_name) - 1, sizeof(field_value) - 1,                 \
+			NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE     \
 	}
 
 static const nghttp2_nv response_fields[] = {
@@ -29,7 +30,7 @@ static const nghttp2_nv response_fields[] = {
 
 static const nghttp2_nv ok_trailers[] = {FIELD("grpc-status", "0")};
 
-/* ---- the queue ----------------------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------ */
 
 static struct es_out_chunk *take_chunk(struct es_rpc_server *server, size_t size)
 {
@@ -156,13 +157,14 @@ static bool copy_body(struct es_rpc_call *call, uint8_t *out, size_t len)
 	return true;
 }
 
-int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t *frame_head, size_t len)
+int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t *frame_head,
+		      size_t len)
 {
 	uint8_t *out = h2->out + h2->out_len;
 	size_t queued = len < call->queued_bytes ? len : call->queued_bytes;
 
-	/* Between read_data and this the call may have been reset and its body failed, but nothing is ever taken away from
-	 * the queue before its stream is closed. */
+	/* Between read_data and this the call may have been reset and its body failed, but nothing
+	 * is ever taken away from the queue before its stream is closed. */
 	ES_ASSERT(queued == len || call->body_left >= len - queued);
 	memcpy(out, frame_head, FRAME_HEAD);
 	out += FRAME_HEAD;
@@ -180,11 +182,12 @@ int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t 
 	return 0;
 }
 
-/* ---- fields -------------------------------------------------------------------------------------------------- */
+/* ---- fields --------------------------------------------------------------------------- */
 
 nghttp2_nv es_h2_nv(const char *name, struct es_slice value)
 {
-	return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value.data, strlen(name), value.len,
+	return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value.data,
+			    strlen(name), value.len,
 			    NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
 }
 
@@ -211,8 +214,8 @@ static struct es_slice trim(struct es_slice text)
 	return text;
 }
 
-/* The text goes out percent-encoded and lives in the arena, as nghttp2 does not copy fields. Without memory the code has
- * to do. */
+/* The text goes out percent-encoded and lives in the arena, as nghttp2 does not copy fields.
+ * Without memory the code has to do. */
 static void set_status(struct es_rpc_call *call, enum es_grpc_code code, const char *message)
 {
 	struct es_slice text = message == NULL ? es_slice(NULL, 0) : trim(es_slice_str(message));
@@ -235,8 +238,10 @@ static int submit_trailers(struct es_rpc_call *call)
 	nghttp2_nv fields[2];
 
 	if (call->code == ES_GRPC_OK)
-		return nghttp2_submit_trailer(call->h2->session, call->stream_id, ok_trailers, ES_ARRAY_LEN(ok_trailers));
-	return nghttp2_submit_trailer(call->h2->session, call->stream_id, fields, status_fields(call, fields));
+		return nghttp2_submit_trailer(call->h2->session, call->stream_id, ok_trailers,
+					      ES_ARRAY_LEN(ok_trailers));
+	return nghttp2_submit_trailer(call->h2->session, call->stream_id, fields,
+				      status_fields(call, fields));
 }
 
 static int submit_only_trailers(struct es_rpc_call *call, const char *http_status)
@@ -247,10 +252,10 @@ static int submit_only_trailers(struct es_rpc_call *call, const char *http_statu
 	return nghttp2_submit_response(call->h2->session, call->stream_id, fields, count, NULL);
 }
 
-/* ---- the data source ----------------------------------------------------------------------------------------- */
+/* ---- the data source ------------------------------------------------------------------ */
 
-static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t len, uint32_t *flags,
-			 nghttp2_data_source *source, void *user_data)
+static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t len,
+			 uint32_t *flags, nghttp2_data_source *source, void *user_data)
 {
 	struct es_rpc_call *call = source->ptr;
 	uint64_t have = call->queued_bytes + call->body_left;
@@ -289,7 +294,8 @@ void es_call_submit(struct es_rpc_call *call, const nghttp2_nv *fields, size_t c
 	bool more = call->queued_bytes > 0 || call->body != NULL;
 
 	call->submitted = true;
-	check(call, nghttp2_submit_response(call->h2->session, call->stream_id, fields, count, more ? &source : NULL));
+	check(call, nghttp2_submit_response(call->h2->session, call->stream_id, fields, count,
+					    more ? &source : NULL));
 }
 
 void es_call_out_start(struct es_rpc_call *call)
@@ -311,7 +317,8 @@ void es_call_answer(struct es_rpc_call *call, enum es_grpc_code code, const char
 	set_status(call, code, message);
 	call->answered = true;
 	if (call->submitted && call->deferred) {
-		/* Nothing is queued: no empty DATA frame, the trailers end the stream and its data source. */
+		/* Nothing is queued: no empty DATA frame, the trailers end the stream and its data
+		 * source. */
 		check(call, submit_trailers(call));
 	} else if (call->submitted || call->queued_bytes > 0 || call->body != NULL) {
 		es_call_out_start(call);
@@ -321,7 +328,8 @@ void es_call_answer(struct es_rpc_call *call, enum es_grpc_code code, const char
 	}
 }
 
-void es_call_refuse(struct es_rpc_call *call, const char *http_status, enum es_grpc_code code, const char *message)
+void es_call_refuse(struct es_rpc_call *call, const char *http_status, enum es_grpc_code code,
+		    const char *message)
 {
 	set_status(call, code, message);
 	call->state = ES_CALL_CLOSED;
@@ -334,5 +342,6 @@ void es_call_reset(struct es_rpc_call *call, uint32_t error_code)
 {
 	if (call->h2 == NULL)
 		return;
-	check(call, nghttp2_submit_rst_stream(call->h2->session, NGHTTP2_FLAG_NONE, call->stream_id, error_code));
+	check(call, nghttp2_submit_rst_stream(call->h2->session, NGHTTP2_FLAG_NONE, call->stream_id,
+					      error_code));
 }

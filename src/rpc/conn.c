@@ -1,9 +1,10 @@
 /*
- * A connection: bytes in, bytes out, with HTTP/2 behind its preface and HTTP/1.1 behind anything else.
+ * A connection: bytes in, bytes out, with HTTP/2 behind its preface and HTTP/1.1 behind anything
+ * else.
  *
- * Reading stops while more than conn_queue_bytes_max waits to be sent, until the socket asks for more. That it asks proves
- * that the client takes bytes. What it does not take for want of HTTP/2 window does not keep the reading stopped: the
- * WINDOW_UPDATE that would help has to be read.
+ * Reading stops while more than conn_queue_bytes_max waits to be sent, until the socket asks for
+ * more. That it asks proves that the client takes bytes. What it does not take for want of HTTP/2
+ * window does not keep the reading stopped: the WINDOW_UPDATE that would help has to be read.
  */
 #include "rpc/internal.h"
 
@@ -13,8 +14,8 @@ static uint64_t read_clock(struct es_rpc_server *server)
 	return server->now_ms;
 }
 
-int es_rpc_conn_new(struct es_rpc_server *server, const struct es_rpc_face *face, struct es_net_conn *net,
-		    struct es_rpc_conn **ret_conn)
+int es_rpc_conn_new(struct es_rpc_server *server, const struct es_rpc_face *face,
+		    struct es_net_conn *net, struct es_rpc_conn **ret_conn)
 {
 	struct es_rpc_conn *conn = es_calloc(server->mem, 1, sizeof(*conn));
 
@@ -71,7 +72,8 @@ static void balance(struct es_rpc_conn *conn)
 {
 	size_t queued;
 
-	if (conn->net == NULL || conn->protocol == NULL || conn->paused || conn->life != ES_CONN_OPEN)
+	if (conn->net == NULL || conn->protocol == NULL || conn->paused ||
+	    conn->life != ES_CONN_OPEN)
 		return;
 	queued = conn->protocol->queued(conn->state) + es_net_conn_queued(conn->net);
 	if (queued <= conn->server->config.conn_queue_bytes_max)
@@ -116,7 +118,8 @@ static void sniff(struct es_rpc_conn *conn, const uint8_t *data, size_t len)
 
 	if (memcmp(data, preface + seen, n) == 0) {
 		conn->preface_len = (uint8_t)(seen + n);
-		if (conn->preface_len == NGHTTP2_CLIENT_MAGIC_LEN && speak(conn, &es_rpc_h2) && len > n)
+		if (conn->preface_len == NGHTTP2_CLIENT_MAGIC_LEN && speak(conn, &es_rpc_h2) &&
+		    len > n)
 			conn->protocol->receive(conn->state, data + n, len - n);
 		return;
 	}
@@ -192,7 +195,7 @@ void es_rpc_conn_abandon(struct es_rpc_conn *conn)
 		es_rpc_conn_break(conn);
 }
 
-/* ---- between the net and the connection ---------------------------------------------------------------------- */
+/* ---- between the net and the connection ----------------------------------------------- */
 
 static void net_received(void *ctx, const uint8_t *data, size_t len)
 {
@@ -214,4 +217,5 @@ static void net_closed(void *ctx)
 	es_rpc_conn_free(ctx);
 }
 
-const struct es_net_protocol es_rpc_net_protocol = {net_received, net_ended, net_produce, net_closed};
+const struct es_net_protocol es_rpc_net_protocol = {net_received, net_ended, net_produce,
+						    net_closed};

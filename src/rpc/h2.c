@@ -1,26 +1,30 @@
 /*
- * An HTTP/2 session: nghttp2 parses and frames, this file connects it to calls and sets limits. Invariants:
+ * An HTTP/2 session: nghttp2 parses and frames, this file connects it to calls and sets limits.
+ * Invariants:
  *
- * 1. Bytes in, bytes out: `receive` and `produce` are the only ways in and out; nothing here knows sockets or clocks.
- * 2. nghttp2 is never entered from inside itself: callbacks only submit; sessions are freed by the connection, later.
- * 3. Answers are limited without deadlock. Bytes that the socket does not take stop the reading (conn.c). Bytes that wait
- *    for the client's flow control must not, since its WINDOW_UPDATE has to be read: then requests that are whole
- *    wait instead (h2->waiting), and the client's own window stops it.
- * 4. Requests are limited: what the calls of a connection hold is counted (held_bytes). Above the limit the window is not
- *    opened any more, new streams are refused, and, when no call is whole and could end, the one that asked for
- *    more is ended.
- * 5. What costs us more than the client (resets, header lists, pings, control frames that are answered) is rated; a
- *    client that passes a rate gets GOAWAY with ENHANCE_YOUR_CALM.
+ * 1. Bytes in, bytes out: `receive` and `produce` are the only ways in and out; nothing here knows
+ * sockets or clocks.
+ * 2. nghttp2 is never entered from inside itself: callbacks only submit; sessions are freed by the
+ * connection, later.
+ * 3. Answers are limited without deadlock. Bytes that the socket does not take stop the reading
+ * (conn.c). Bytes that wait for the client's flow control must not, since its WINDOW_UPDATE has to
+ * be read: then requests that are whole wait instead (h2->waiting), and the client's own window
+ * stops it.
+ * 4. Requests are limited: what the calls of a connection hold is counted (held_bytes). Above the
+ * limit the window is not opened any more, new streams are refused, and, when no call is whole and
+ * could end, the one that asked for more is ended.
+ * 5. What costs us more than the client (resets, header lists, pings, control frames that are
+ * answered) is rated; a client that passes a rate gets GOAWAY with ENHANCE_YOUR_CALM.
  */
 #include "rpc/internal.h"
 
 /* The connection's window: what may be under way to us while we are busy. */
-#define CONN_WINDOW (16 << 20)
-#define STREAM_WINDOW (1 << 20)
+#define CONN_WINDOW           (16 << 20)
+#define STREAM_WINDOW         (1 << 20)
 #define HEADER_LIST_BYTES_MAX (64 << 10)
 /* Streams that end by RST_STREAM, theirs or ours: a burst, and so many per second. */
-#define RESET_BURST 2000
-#define RESETS_PER_S 200
+#define RESET_BURST      2000
+#define RESETS_PER_S     200
 #define PING_STRIKES_MAX 2
 /* What a queued frame is counted as. */
 #define FRAME_COST 256
@@ -43,8 +47,9 @@ void es_h2_terminate(struct es_h2 *h2, uint32_t error_code, const char *reason)
 	if (h2->terminated)
 		return;
 	h2->terminated = true;
-	if (nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
-				  error_code, (const uint8_t *)reason, strlen(reason)) != 0)
+	if (nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+				  nghttp2_session_get_last_proc_stream_id(h2->session), error_code,
+				  (const uint8_t *)reason, strlen(reason)) != 0)
 		es_rpc_conn_break(h2->conn);
 	else
 		es_rpc_conn_finish(h2->conn);
@@ -54,19 +59,15 @@ void es_h2_failed(struct es_h2 *h2, int rc)
 {
 	switch (rc) {
 	case NGHTTP2_ERR_NOMEM:
-	case NGHTTP2_ERR_CALLBACK_FAILURE:
-		es_rpc_conn_break(h2->conn);
-		break;
+	case NGHTTP2_ERR_CALLBACK_FAILURE: es_rpc_conn_break(h2->conn); break;
 	case NGHTTP2_ERR_FLOODED:
 		es_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "too many control frames");
 		break;
-	default:
-		es_h2_terminate(h2, NGHTTP2_PROTOCOL_ERROR, nghttp2_strerror(rc));
-		break;
+	default: es_h2_terminate(h2, NGHTTP2_PROTOCOL_ERROR, nghttp2_strerror(rc)); break;
 	}
 }
 
-/* ---- what requests hold -------------------------------------------------------------------------------------- */
+/* ---- what requests hold --------------------------------------------------------------- */
 
 bool es_h2_is_overfull(const struct es_h2 *h2)
 {
@@ -98,7 +99,7 @@ void es_h2_hold(struct es_rpc_call *call, size_t bytes)
 	}
 }
 
-/* ---- rates --------------------------------------------------------------------------------------------------- */
+/* ---- rates ---------------------------------------------------------------------------- */
 
 /* false: there is no token left. */
 static bool take_token(struct es_h2_bucket *bucket, uint64_t now_ms, uint64_t burst, uint64_t per_s)
@@ -119,8 +120,9 @@ static void count_reset(struct es_h2 *h2)
 		es_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "too many resets");
 }
 
-/* As grpc-go judges: a ping sooner than the minimum after the last, with no header or data frame of ours between
- * them, is a strike. Pings without streams are judged by the same minimum: milder than etcd. */
+/* As grpc-go judges: a ping sooner than the minimum after the last, with no header or data frame of
+ * ours between them, is a strike. Pings without streams are judged by the same minimum: milder than
+ * etcd. */
 static void on_ping(struct es_h2 *h2)
 {
 	uint64_t now_ms = h2->server->now_ms;
@@ -138,7 +140,7 @@ static void on_ping(struct es_h2 *h2)
 		es_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
 }
 
-/* ---- nghttp2's callbacks ------------------------------------------------------------------------------------- */
+/* ---- nghttp2's callbacks -------------------------------------------------------------- */
 
 static struct es_rpc_call *find_call(struct es_h2 *h2, int32_t stream_id)
 {
@@ -149,7 +151,8 @@ static struct es_rpc_call *find_call(struct es_h2 *h2, int32_t stream_id)
 
 static int refuse_stream(struct es_h2 *h2, int32_t stream_id)
 {
-	int rc = nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_REFUSED_STREAM);
+	int rc = nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream_id,
+					   NGHTTP2_REFUSED_STREAM);
 
 	return rc == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
@@ -159,7 +162,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	struct es_h2 *h2 = user_data;
 	struct es_rpc_call *call;
 
-	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST || h2->terminated)
+	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST ||
+	    h2->terminated)
 		return 0;
 	if (es_h2_is_overfull(h2))
 		return refuse_stream(h2, frame->hd.stream_id);
@@ -171,8 +175,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	return 0;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
-		     uint8_t flags, void *user_data)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+		     nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
 	struct es_h2 *h2 = user_data;
 	struct es_rpc_call *call = find_call(h2, frame->hd.stream_id);
@@ -209,7 +213,8 @@ static void final_goaway(struct es_h2 *h2)
 	if (h2->goaway_final)
 		return;
 	h2->goaway_final = true;
-	rc = nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
+	rc = nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+				   nghttp2_session_get_last_proc_stream_id(h2->session),
 				   NGHTTP2_NO_ERROR, NULL, 0);
 	if (rc != 0)
 		es_h2_failed(h2, rc);
@@ -223,29 +228,23 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 	(void)session;
 	switch (frame->hd.type) {
 	case NGHTTP2_HEADERS:
-	case NGHTTP2_DATA:
-		on_frame_of_call(h2, frame);
-		break;
-	case NGHTTP2_RST_STREAM:
-		count_reset(h2);
-		break;
-	case NGHTTP2_SETTINGS:
-		h2->settled = true;
-		break;
+	case NGHTTP2_DATA: on_frame_of_call(h2, frame); break;
+	case NGHTTP2_RST_STREAM: count_reset(h2); break;
+	case NGHTTP2_SETTINGS: h2->settled = true; break;
 	case NGHTTP2_PING:
 		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
 			on_ping(h2);
-		else if (h2->draining && memcmp(frame->ping.opaque_data, drain_ping, sizeof(drain_ping)) == 0)
+		else if (h2->draining &&
+			 memcmp(frame->ping.opaque_data, drain_ping, sizeof(drain_ping)) == 0)
 			final_goaway(h2);
 		break;
-	default:
-		break;
+	default: break;
 	}
 	return 0;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len,
-			 void *user_data)
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
+			 const uint8_t *data, size_t len, void *user_data)
 {
 	struct es_h2 *h2 = user_data;
 	struct es_rpc_call *call = find_call(h2, stream_id);
@@ -254,12 +253,14 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
 	if (call != NULL)
 		es_call_data_in(call, data, len);
 	/* Nothing follows END_STREAM, so its stream needs no window. */
-	if ((flags & NGHTTP2_FLAG_END_STREAM) == 0 && nghttp2_session_consume_stream(session, stream_id, len) != 0)
+	if ((flags & NGHTTP2_FLAG_END_STREAM) == 0 &&
+	    nghttp2_session_consume_stream(session, stream_id, len) != 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	return 0;
 }
 
-static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *user_data)
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
+			   void *user_data)
 {
 	struct es_h2 *h2 = user_data;
 	struct es_rpc_call *call = find_call(h2, stream_id);
@@ -299,14 +300,13 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 		if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
 			count_reset(h2);
 		break;
-	default:
-		break;
+	default: break;
 	}
 	return 0;
 }
 
-static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t len,
-			nghttp2_data_source *source, void *user_data)
+static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
+			size_t len, nghttp2_data_source *source, void *user_data)
 {
 	struct es_h2 *h2 = user_data;
 
@@ -343,7 +343,8 @@ int es_h2_setup(struct es_rpc_server *server)
 {
 	nghttp2_session_callbacks *callbacks;
 
-	if (nghttp2_session_callbacks_new(&server->h2_callbacks) != 0 || nghttp2_option_new(&server->h2_options) != 0)
+	if (nghttp2_session_callbacks_new(&server->h2_callbacks) != 0 ||
+	    nghttp2_option_new(&server->h2_options) != 0)
 		return ES_ENOMEM;
 	callbacks = server->h2_callbacks;
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
@@ -357,8 +358,10 @@ int es_h2_setup(struct es_rpc_server *server)
 	nghttp2_option_set_no_auto_window_update(server->h2_options, 1);
 	nghttp2_option_set_no_closed_streams(server->h2_options, 1);
 	/* Ours comes first, and says ENHANCE_YOUR_CALM. */
-	nghttp2_option_set_stream_reset_rate_limit(server->h2_options, RESET_BURST * 2, RESETS_PER_S * 2);
-	server->h2_mem = (nghttp2_mem){(void *)(uintptr_t)server->mem, h2_malloc, h2_free, h2_calloc, h2_realloc};
+	nghttp2_option_set_stream_reset_rate_limit(server->h2_options, RESET_BURST * 2,
+						   RESETS_PER_S * 2);
+	server->h2_mem = (nghttp2_mem){(void *)(uintptr_t)server->mem, h2_malloc, h2_free,
+				       h2_calloc, h2_realloc};
 	return 0;
 }
 
@@ -368,7 +371,7 @@ void es_h2_teardown(struct es_rpc_server *server)
 	nghttp2_option_del(server->h2_options);
 }
 
-/* ---- the protocol -------------------------------------------------------------------------------------------- */
+/* ---- the protocol --------------------------------------------------------------------- */
 
 static void h2_close(void *state)
 {
@@ -383,17 +386,20 @@ static void h2_close(void *state)
 static int start_session(struct es_h2 *h2)
 {
 	nghttp2_settings_entry settings[] = {
-		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h2->server->config.max_concurrent_streams},
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+		 h2->server->config.max_concurrent_streams},
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_BYTES_MAX},
 	};
 
-	if (nghttp2_session_server_new3(&h2->session, h2->server->h2_callbacks, h2, h2->server->h2_options,
-					&h2->server->h2_mem) != 0)
+	if (nghttp2_session_server_new3(&h2->session, h2->server->h2_callbacks, h2,
+					h2->server->h2_options, &h2->server->h2_mem) != 0)
 		return ES_ENOMEM;
-	if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, ES_ARRAY_LEN(settings)) != 0)
+	if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
+				    ES_ARRAY_LEN(settings)) != 0)
 		return ES_ENOMEM;
-	if (nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW) != 0)
+	if (nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW) !=
+	    0)
 		return ES_ENOMEM;
 	return 0;
 }
@@ -485,12 +491,14 @@ static size_t h2_produce(void *state, uint8_t *out, size_t cap)
 static void drop_incomplete(struct es_h2 *h2, uint64_t now_ms)
 {
 	while (!es_queue_empty(&h2->incomplete)) {
-		struct es_rpc_call *call = ES_QUEUE_ITEM(h2->incomplete.next, struct es_rpc_call, progress_link);
+		struct es_rpc_call *call = ES_QUEUE_ITEM(h2->incomplete.next, struct es_rpc_call,
+							 progress_link);
 
 		if (now_ms - call->opened_ms < h2->server->config.http1_idle_ms)
 			return;
 		es_queue_remove(&call->progress_link);
-		es_call_abort(call, ES_GRPC_DEADLINE_EXCEEDED, "engenho: the request did not arrive in time");
+		es_call_abort(call, ES_GRPC_DEADLINE_EXCEEDED,
+			      "engenho: the request did not arrive in time");
 	}
 }
 
@@ -512,7 +520,8 @@ static void h2_tick(void *state, uint64_t now_ms)
 	if (h2->ping_sent_ms != 0) {
 		if (now_ms - h2->ping_sent_ms >= config->keepalive_timeout_ms)
 			es_rpc_conn_break(h2->conn);
-	} else if (config->keepalive_interval_ms != 0 && silent_ms >= config->keepalive_interval_ms) {
+	} else if (config->keepalive_interval_ms != 0 &&
+		   silent_ms >= config->keepalive_interval_ms) {
 		if (nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL) == 0) {
 			h2->ping_sent_ms = now_ms;
 			es_rpc_conn_wake(h2->conn);
@@ -528,7 +537,8 @@ static void stop_calls(struct es_h2 *h2, bool streams_only)
 		struct es_rpc_call *call = ES_QUEUE_ITEM(q, struct es_rpc_call, link);
 
 		next = q->next;
-		if (!streams_only || (call->entry != NULL && call->entry->method->kind != ES_RPC_UNARY))
+		if (!streams_only ||
+		    (call->entry != NULL && call->entry->method->kind != ES_RPC_UNARY))
 			es_call_abort(call, ES_GRPC_UNAVAILABLE, es_status_text(ES_ESTOPPED));
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * Plain requests on streams of HTTP/2. They use a call for its stream, its fields, its queue and its limits; the body is
- * gathered where the frame parser of a gRPC call would gather a message.
+ * Plain requests on streams of HTTP/2. They use a call for its stream, its fields, its queue and
+ * its limits; the body is gathered where the frame parser of a gRPC call would gather a message.
  */
 #include "rpc/internal.h"
 
@@ -21,7 +21,8 @@ static char *arena_text(struct es_rpc_call *call, const char *text)
 }
 
 /* false: no memory. */
-static bool add_field(struct es_rpc_call *call, nghttp2_nv *fields, size_t *count, const char *name, const char *value)
+static bool add_field(struct es_rpc_call *call, nghttp2_nv *fields, size_t *count, const char *name,
+		      const char *value)
 {
 	char *copy = arena_text(call, value);
 
@@ -77,9 +78,11 @@ static void h2_http_answer(struct es_http_request *request, const struct es_http
 	es_call_unref(call);
 }
 
-static bool h2_http_header(const struct es_http_request *request, struct es_slice name, struct es_slice *ret_value)
+static bool h2_http_header(const struct es_http_request *request, struct es_slice name,
+			   struct es_slice *ret_value)
 {
-	return es_call_find_field(ES_CONTAINER_OF(request, struct es_h2_http, request)->call, name, ret_value);
+	return es_call_find_field(ES_CONTAINER_OF(request, struct es_h2_http, request)->call, name,
+				  ret_value);
 }
 
 static const struct es_http_carrier carrier = {h2_http_answer, h2_http_header};

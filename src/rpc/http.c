@@ -1,6 +1,6 @@
 /*
- * Plain HTTP requests, whatever carries them: which handler is meant, and what handlers ask of a request. Texts of
- * refusals are those of Go's net/http, which people know from etcd.
+ * Plain HTTP requests, whatever carries them: which handler is meant, and what handlers ask of a
+ * request. Texts of refusals are those of Go's net/http, which people know from etcd.
  */
 #include "rpc/internal.h"
 
@@ -19,7 +19,8 @@ static int hex(uint8_t c)
 }
 
 /* Undo %XX, and '+' in a query. ES_EINVAL for half an escape; ES_ENOMEM. */
-static int decode(struct es_arena *arena, struct es_slice text, bool is_query, struct es_slice *ret_text)
+static int decode(struct es_arena *arena, struct es_slice text, bool is_query,
+		  struct es_slice *ret_text)
 {
 	uint8_t *out = es_arena_alloc(arena, text.len);
 	size_t len = 0;
@@ -30,7 +31,8 @@ static int decode(struct es_arena *arena, struct es_slice text, bool is_query, s
 		uint8_t c = text.data[i];
 
 		if (c == '%') {
-			if (text.len - i < 3 || hex(text.data[i + 1]) < 0 || hex(text.data[i + 2]) < 0)
+			if (text.len - i < 3 || hex(text.data[i + 1]) < 0 ||
+			    hex(text.data[i + 2]) < 0)
 				return ES_EINVAL;
 			c = (uint8_t)(hex(text.data[i + 1]) << 4 | hex(text.data[i + 2]));
 			i += 2;
@@ -91,7 +93,8 @@ static bool matches(const struct es_http_handler *handler, struct es_slice path)
 		return false;
 	if (path.len == len)
 		return true;
-	return handler->prefix && (path.data[len] == '/' || (len > 0 && handler->path[len - 1] == '/'));
+	return handler->prefix &&
+	       (path.data[len] == '/' || (len > 0 && handler->path[len - 1] == '/'));
 }
 
 static bool is_shown(const struct es_rpc_face *face, const char *path)
@@ -112,7 +115,8 @@ static const struct es_http_entry *find_handler(const struct es_http_request *re
 {
 	const struct es_http_entry *best = NULL;
 
-	for (const struct es_http_entry *entry = request->server->handlers; entry != NULL; entry = entry->next) {
+	for (const struct es_http_entry *entry = request->server->handlers; entry != NULL;
+	     entry = entry->next) {
 		const struct es_http_handler *handler = entry->handler;
 
 		if (!matches(handler, request->path) || !is_shown(request->face, handler->path))
@@ -177,11 +181,13 @@ void es_http_refuse(struct es_http_request *request, int status, const char *all
 			});
 }
 
-void es_http_respond(struct es_http_request *request, int status, const char *content_type, struct es_slice body)
+void es_http_respond(struct es_http_request *request, int status, const char *content_type,
+		     struct es_slice body)
 {
 	answer(request, &(struct es_http_answer){
 				.status = status,
-				.content_type = content_type != NULL ? content_type : "text/plain; charset=utf-8",
+				.content_type = content_type != NULL ? content_type
+								     : "text/plain; charset=utf-8",
 				.body = body,
 				.head = is_head(request),
 			});
@@ -192,7 +198,8 @@ struct es_slice es_http_path(const struct es_http_request *request)
 	return request->path;
 }
 
-bool es_http_query(const struct es_http_request *request, const char *name, size_t n, struct es_slice *ret_value)
+bool es_http_query(const struct es_http_request *request, const char *name, size_t n,
+		   struct es_slice *ret_value)
 {
 	struct es_slice rest = request->query;
 	struct es_slice key;
@@ -209,7 +216,8 @@ bool es_http_query(const struct es_http_request *request, const char *name, size
 	return false;
 }
 
-bool es_http_header(const struct es_http_request *request, const char *name, struct es_slice *ret_value)
+bool es_http_header(const struct es_http_request *request, const char *name,
+		    struct es_slice *ret_value)
 {
 	return request->carrier->header(request, es_slice_str(name), ret_value);
 }
@@ -227,48 +235,27 @@ struct es_arena *es_http_arena(struct es_http_request *request)
 const char *es_http_reason(int status)
 {
 	switch (status) {
-	case 200:
-		return "OK";
-	case 400:
-		return "Bad Request";
-	case 401:
-		return "Unauthorized";
-	case 403:
-		return "Forbidden";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 408:
-		return "Request Timeout";
-	case 409:
-		return "Conflict";
-	case 412:
-		return "Precondition Failed";
-	case 413:
-		return "Request Entity Too Large";
-	case 414:
-		return "Request URI Too Long";
-	case 415:
-		return "Unsupported Media Type";
-	case 417:
-		return "Expectation Failed";
-	case 429:
-		return "Too Many Requests";
-	case 431:
-		return "Request Header Fields Too Large";
-	case 500:
-		return "Internal Server Error";
-	case 501:
-		return "Not Implemented";
-	case 503:
-		return "Service Unavailable";
-	case 504:
-		return "Gateway Timeout";
-	case 505:
-		return "HTTP Version Not Supported";
-	default:
-		return "Unknown";
+	case 200: return "OK";
+	case 400: return "Bad Request";
+	case 401: return "Unauthorized";
+	case 403: return "Forbidden";
+	case 404: return "Not Found";
+	case 405: return "Method Not Allowed";
+	case 408: return "Request Timeout";
+	case 409: return "Conflict";
+	case 412: return "Precondition Failed";
+	case 413: return "Request Entity Too Large";
+	case 414: return "Request URI Too Long";
+	case 415: return "Unsupported Media Type";
+	case 417: return "Expectation Failed";
+	case 429: return "Too Many Requests";
+	case 431: return "Request Header Fields Too Large";
+	case 500: return "Internal Server Error";
+	case 501: return "Not Implemented";
+	case 503: return "Service Unavailable";
+	case 504: return "Gateway Timeout";
+	case 505: return "HTTP Version Not Supported";
+	default: return "Unknown";
 	}
 }
 

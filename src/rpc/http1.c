@@ -1,12 +1,14 @@
 /*
  * HTTP/1.1 over http_parser, which is used in this file only.
  *
- * One request at a time: the parser is paused behind each, and goes on when it is answered and the answer is mostly out.
- * Bytes that come meanwhile (pipelined requests) are kept, up to what one read brings, and then the connection is not
- * read from. So a connection holds at most one request, one answer and one piece of input.
+ * One request at a time: the parser is paused behind each, and goes on when it is answered and the
+ * answer is mostly out. Bytes that come meanwhile (pipelined requests) are kept, up to what one
+ * read brings, and then the connection is not read from. So a connection holds at most one request,
+ * one answer and one piece of input.
  *
- * What two readers could understand differently is refused: a Content-Length beside Transfer-Encoding or twice (http_parser
- * does that), fields folded over lines, field names and values with odd bytes, no Host or two.
+ * What two readers could understand differently is refused: a Content-Length beside
+ * Transfer-Encoding or twice (http_parser does that), fields folded over lines, field names and
+ * values with odd bytes, no Host or two.
  */
 #include "rpc/internal.h"
 
@@ -14,8 +16,8 @@
 #include <strings.h>
 
 #define TARGET_BYTES_MAX ((size_t)8 << 10)
-#define FIELD_BYTES_MAX ((size_t)64 << 10)
-#define FIELDS_MAX 128
+#define FIELD_BYTES_MAX  ((size_t)64 << 10)
+#define FIELDS_MAX       128
 /* The next pipelined request waits until no more than this is unsent. */
 #define UNSENT_BYTES_MAX ((size_t)64 << 10)
 
@@ -51,16 +53,17 @@ struct es_http1 {
 	bool last;         /* no request after the present answer */
 	struct es_buf out; /* from out_at on */
 	size_t out_at;
-	struct es_buf kept;     /* input for later */
-	const char *piece;      /* of input: the one that the parser has */
-	const char *value_end;  /* where the last part of a field's value ended */
-	bool value_goes_on;     /* that was at the end of the piece before */
+	struct es_buf kept;        /* input for later */
+	const char *piece;         /* of input: the one that the parser has */
+	const char *value_end;     /* where the last part of a field's value ended */
+	bool value_goes_on;        /* that was at the end of the piece before */
 	uint64_t waiting_since_ms; /* for the request, or for the client to take the answer */
 };
 
-/* ---- requests ------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------- */
 
-static bool header_of(const struct es_http_request *http, struct es_slice name, struct es_slice *ret_value)
+static bool header_of(const struct es_http_request *http, struct es_slice name,
+		      struct es_slice *ret_value)
 {
 	const struct request *request = ES_CONTAINER_OF(http, struct request, http);
 
@@ -68,7 +71,8 @@ static bool header_of(const struct es_http_request *http, struct es_slice name, 
 		const struct field *f = &request->fields[i];
 
 		if (f->name_len != name.len ||
-		    strncasecmp((const char *)request->text.data + f->name, (const char *)name.data, name.len) != 0)
+		    strncasecmp((const char *)request->text.data + f->name, (const char *)name.data,
+				name.len) != 0)
 			continue;
 		*ret_value = es_slice(request->text.data + f->value, f->value_len);
 		return true;
@@ -89,7 +93,8 @@ static size_t unsent(const struct es_http1 *h1)
 	return h1->out.len - h1->out_at;
 }
 
-static int write_answer(struct es_http1 *h1, const struct es_http_answer *answer, bool keep_alive, bool http10)
+static int write_answer(struct es_http1 *h1, const struct es_http_answer *answer, bool keep_alive,
+			bool http10)
 {
 	char date[ES_HTTP_DATE_BYTES];
 	const char *connection = "";
@@ -100,9 +105,11 @@ static int write_answer(struct es_http1 *h1, const struct es_http_answer *answer
 	else if (http10)
 		connection = "Connection: keep-alive\r\n";
 	es_http_date(h1->server, date);
-	rc = es_buf_printf(&h1->out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nDate: %s\r\n%s",
-			   answer->status, es_http_reason(answer->status), answer->content_type, answer->body.len, date,
-			   connection);
+	rc = es_buf_printf(
+		&h1->out,
+		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nDate: %s\r\n%s",
+		answer->status, es_http_reason(answer->status), answer->content_type,
+		answer->body.len, date, connection);
 	if (rc == 0 && answer->allow != NULL)
 		rc = es_buf_printf(&h1->out, "Allow: %s\r\n", answer->allow);
 	if (rc == 0)
@@ -155,7 +162,8 @@ static struct request *request_new(struct es_http1 *h1)
 	return request;
 }
 
-/* Answer what could not be read, and end the connection: nobody knows where the next request would begin. */
+/* Answer what could not be read, and end the connection: nobody knows where the next request would
+ * begin. */
 static void refuse(struct es_http1 *h1, int status)
 {
 	struct request *request = h1->request;
@@ -167,7 +175,7 @@ static void refuse(struct es_http1 *h1, int status)
 	es_rpc_conn_finish(h1->conn);
 }
 
-/* ---- the parser's callbacks: not 0 stops it ------------------------------------------------------------------ */
+/* ---- the parser's callbacks: not 0 stops it ------------------------------------------- */
 
 static int stop(struct request *request, int status)
 {
@@ -242,7 +250,8 @@ static int on_value(http_parser *parser, const char *at, size_t len)
 static bool is_token(const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] <= ' ' || bytes[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", bytes[i]) != NULL)
+		if (bytes[i] <= ' ' || bytes[i] >= 0x7f ||
+		    strchr("\"(),/:;<=>?@[\\]{}", bytes[i]) != NULL)
 			return false;
 	}
 	return len > 0;
@@ -265,7 +274,8 @@ static size_t count_of(const struct request *request, const char *name)
 		const struct field *f = &request->fields[i];
 
 		count += f->name_len == strlen(name) &&
-			 strncasecmp((const char *)request->text.data + f->name, name, f->name_len) == 0;
+			 strncasecmp((const char *)request->text.data + f->name, name,
+				     f->name_len) == 0;
 	}
 	return count;
 }
@@ -274,7 +284,8 @@ static void trim(const struct request *request, struct field *f)
 {
 	const uint8_t *value = request->text.data + f->value;
 
-	while (f->value_len > 0 && (value[f->value_len - 1] == ' ' || value[f->value_len - 1] == '\t'))
+	while (f->value_len > 0 &&
+	       (value[f->value_len - 1] == ' ' || value[f->value_len - 1] == '\t'))
 		f->value_len--;
 }
 
@@ -367,7 +378,7 @@ static const http_parser_settings callbacks = {
 	.on_message_complete = on_complete,
 };
 
-/* ---- the protocol -------------------------------------------------------------------------------------------- */
+/* ---- the protocol --------------------------------------------------------------------- */
 
 static int status_of(const struct es_http1 *h1)
 {
@@ -386,7 +397,8 @@ static void serve(struct es_http1 *h1)
 
 static bool may_parse(const struct es_http1 *h1)
 {
-	return !h1->answering && !h1->last && h1->conn->life == ES_CONN_OPEN && unsent(h1) <= UNSENT_BYTES_MAX;
+	return !h1->answering && !h1->last && h1->conn->life == ES_CONN_OPEN &&
+	       unsent(h1) <= UNSENT_BYTES_MAX;
 }
 
 /* Read as many requests as may be served now; how many bytes they were. */
@@ -403,7 +415,8 @@ static size_t parse(struct es_http1 *h1, const uint8_t *data, size_t len)
 		if (h1->answering) {
 			serve(h1);
 		} else if (HTTP_PARSER_ERRNO(&h1->parser) != HPE_OK) {
-			if (h1->request == NULL && HTTP_PARSER_ERRNO(&h1->parser) != HPE_CB_message_begin)
+			if (h1->request == NULL &&
+			    HTTP_PARSER_ERRNO(&h1->parser) != HPE_CB_message_begin)
 				h1->request = request_new(h1); /* to answer it */
 			refuse(h1, status_of(h1));
 			return len;

@@ -16,22 +16,18 @@
  * Private to src/rpc.
  *
  *   server.c   the server: registration, listeners, timers, stopping
- *   conn.c     a connection: which protocol it speaks; between the net and h2.c or http1.c. Bytes in, bytes out
- *   h2.c       an HTTP/2 session over nghttp2, with its limits against abuse
- *   call.c     calls: their memory, life, and what handlers may do with them
- *   call_in.c  requests: header fields, messages
- *   call_out.c answers: the queue of unsent bytes, header and trailer fields
- *   http.c     plain HTTP requests, whatever carries them
- *   http1.c    HTTP/1.1
- *   h2_http.c  plain requests on streams of HTTP/2
- *   reflection.c  server reflection, a service like any other
- *   wheel.c    deadlines
+ *   conn.c     a connection: which protocol it speaks; between the net and h2.c or http1.c. Bytes
+ * in, bytes out h2.c       an HTTP/2 session over nghttp2, with its limits against abuse call.c
+ * calls: their memory, life, and what handlers may do with them call_in.c  requests: header fields,
+ * messages call_out.c answers: the queue of unsent bytes, header and trailer fields http.c plain
+ * HTTP requests, whatever carries them http1.c    HTTP/1.1 h2_http.c  plain requests on streams of
+ * HTTP/2 reflection.c  server reflection, a service like any other wheel.c    deadlines
  */
 struct es_rpc_conn;
 struct es_h2;
 struct es_h2_http;
 
-/* ---- server.c ------------------------------------------------------------------------------------------------ */
+/* ---- server.c ------------------------------------------------------------------------- */
 
 struct es_rpc_entry {
 	struct es_table_node node; /* by path */
@@ -82,7 +78,7 @@ struct es_rpc_server {
 	struct es_out_chunk *free_chunks;
 	size_t free_call_count;
 	size_t free_chunk_count;
-	size_t calls_live; /* not in the pool */
+	size_t calls_live;            /* not in the pool */
 	struct es_rpc_timers *timers; /* NULL without a loop */
 	bool stopping;
 	bool grace_over;
@@ -91,7 +87,8 @@ struct es_rpc_server {
 	void *stopped_ctx;
 };
 
-const struct es_rpc_entry *es_rpc_find_method(const struct es_rpc_server *server, struct es_slice path);
+const struct es_rpc_entry *es_rpc_find_method(const struct es_rpc_server *server,
+					      struct es_slice path);
 bool es_rpc_has_service(const struct es_rpc_server *server, struct es_slice service);
 /* A deadline was added. */
 void es_rpc_deadline_added(struct es_rpc_server *server, uint64_t due_ms);
@@ -99,7 +96,7 @@ void es_rpc_deadline_added(struct es_rpc_server *server, uint64_t due_ms);
 void es_rpc_server_tick(struct es_rpc_server *server, uint64_t now_ms);
 void es_rpc_conn_gone(struct es_rpc_server *server);
 
-/* ---- conn.c -------------------------------------------------------------------------------------------------- */
+/* ---- conn.c --------------------------------------------------------------------------- */
 
 /* A protocol on a connection. `state` is what `open` made. */
 struct es_rpc_protocol {
@@ -108,8 +105,9 @@ struct es_rpc_protocol {
 	void (*ended)(void *state);
 	size_t (*produce)(void *state, uint8_t *out, size_t cap); /* cap >= ES_NET_PRODUCE_MIN */
 	void (*tick)(void *state, uint64_t now_ms);
-	void (*drain)(void *state); /* take no more requests; es_rpc_conn_finish when the running ones are done */
-	void (*abandon)(void *state); /* the grace time is over */
+	void (*drain)(void *state);    /* take no more requests; es_rpc_conn_finish when the running
+					  ones are done */
+	void (*abandon)(void *state);  /* the grace time is over */
 	size_t (*queued)(void *state); /* bytes that only the socket holds back */
 	void (*free)(void *state);
 };
@@ -131,16 +129,16 @@ struct es_rpc_conn {
 	const struct es_rpc_protocol *protocol; /* NULL: not known yet */
 	void *state;
 	enum es_rpc_conn_state life;
-	bool paused;  /* too much is queued */
-	bool blocked; /* the protocol asked for it */
+	bool paused;         /* too much is queued */
+	bool blocked;        /* the protocol asked for it */
 	uint8_t preface_len; /* bytes of HTTP/2's preface that were seen */
 	uint64_t opened_ms;
 	uint64_t received_ms; /* the last bytes */
 };
 
 /* `net` may be NULL: then whoever made the connection calls receive and produce. */
-int es_rpc_conn_new(struct es_rpc_server *server, const struct es_rpc_face *face, struct es_net_conn *net,
-		    struct es_rpc_conn **ret_conn);
+int es_rpc_conn_new(struct es_rpc_server *server, const struct es_rpc_face *face,
+		    struct es_net_conn *net, struct es_rpc_conn **ret_conn);
 void es_rpc_conn_free(struct es_rpc_conn *conn);
 void es_rpc_conn_receive(struct es_rpc_conn *conn, const uint8_t *data, size_t len);
 void es_rpc_conn_ended(struct es_rpc_conn *conn);
@@ -157,7 +155,7 @@ void es_rpc_conn_block(struct es_rpc_conn *conn, bool blocked);
 
 extern const struct es_net_protocol es_rpc_net_protocol;
 
-/* ---- h2.c ---------------------------------------------------------------------------------------------------- */
+/* ---- h2.c ----------------------------------------------------------------------------- */
 
 /* A rate limit: `tokens` refill to `burst` with `per_s`. */
 struct es_h2_bucket {
@@ -171,19 +169,19 @@ struct es_h2 {
 	nghttp2_session *session;
 	struct es_queue calls;
 	struct es_queue incomplete; /* calls whose one request message is not whole; oldest first */
-	struct es_queue waiting;    /* calls whose message is, until the answers before them are out */
-	struct es_queue writable;   /* calls whose `writable` is due */
+	struct es_queue waiting; /* calls whose message is, until the answers before them are out */
+	struct es_queue writable;    /* calls whose `writable` is due */
 	struct es_rpc_call *current; /* of the frame before this one */
 	size_t call_count;
-	size_t held_bytes;      /* of requests */
-	size_t complete_count;  /* calls that hold their whole request */
-	size_t queued_bytes;    /* of answers */
+	size_t held_bytes;       /* of requests */
+	size_t complete_count;   /* calls that hold their whole request */
+	size_t queued_bytes;     /* of answers */
 	size_t unconsumed_bytes; /* of the connection's window */
-	uint8_t *out;           /* what produce is filling */
+	uint8_t *out;            /* what produce is filling */
 	size_t out_len, out_cap;
 	bool out_full;
-	bool settled;        /* the client's SETTINGS came */
-	bool terminated;     /* our last GOAWAY is queued */
+	bool settled;    /* the client's SETTINGS came */
+	bool terminated; /* our last GOAWAY is queued */
 	bool draining;
 	bool goaway_final;
 	uint64_t drain_until_ms;
@@ -191,7 +189,7 @@ struct es_h2 {
 	/* pings */
 	bool sent_since_ping; /* header or data frames of ours */
 	unsigned ping_strikes;
-	uint64_t pinged_ms;   /* when the client's last came; 0: none did */
+	uint64_t pinged_ms;    /* when the client's last came; 0: none did */
 	uint64_t ping_sent_ms; /* ours, unanswered; 0: none */
 };
 
@@ -206,7 +204,7 @@ void es_h2_terminate(struct es_h2 *h2, uint32_t error_code, const char *reason);
 void es_h2_hold(struct es_rpc_call *call, size_t bytes);
 bool es_h2_is_overfull(const struct es_h2 *h2);
 
-/* ---- http.c -------------------------------------------------------------------------------------------------- */
+/* ---- http.c --------------------------------------------------------------------------- */
 
 struct es_http_answer {
 	int status;
@@ -220,7 +218,8 @@ struct es_http_answer {
 struct es_http_carrier {
 	/* Once. The request may be gone after it. */
 	void (*answer)(struct es_http_request *request, const struct es_http_answer *answer);
-	bool (*header)(const struct es_http_request *request, struct es_slice name, struct es_slice *ret_value);
+	bool (*header)(const struct es_http_request *request, struct es_slice name,
+		       struct es_slice *ret_value);
 };
 
 struct es_http_request {
@@ -232,7 +231,8 @@ struct es_http_request {
 	bool answered;
 };
 
-/* The request is whole: find its handler. All fields but path and query are set, `target` is what the client asked for. */
+/* The request is whole: find its handler. All fields but path and query are set, `target` is what
+ * the client asked for. */
 void es_http_dispatch(struct es_http_request *request, struct es_slice target);
 /* An answer that is the status and its name. */
 void es_http_refuse(struct es_http_request *request, int status, const char *allow);
@@ -241,20 +241,20 @@ const char *es_http_reason(int status);
 #define ES_HTTP_DATE_BYTES 30
 void es_http_date(const struct es_rpc_server *server, char ret_date[ES_HTTP_DATE_BYTES]);
 
-/* ---- h2_http.c: plain requests on streams of HTTP/2 ------------------------------------------------------ */
+/* ---- h2_http.c: plain requests on streams of HTTP/2 ----------------------------------- */
 
 void es_h2_http_begin(struct es_rpc_call *call, struct es_slice method, struct es_slice target);
 void es_h2_http_data(struct es_rpc_call *call, const uint8_t *data, size_t len);
 void es_h2_http_ready(struct es_rpc_call *call);
 
-/* ---- calls --------------------------------------------------------------------------------------------------- */
+/* ---- calls ---------------------------------------------------------------------------- */
 
 struct es_h2_field {
 	nghttp2_rcbuf *name;
 	nghttp2_rcbuf *value;
 };
 
-#define ES_CALL_FIELDS 16
+#define ES_CALL_FIELDS      16
 #define ES_CALL_ARENA_BYTES ((size_t)2048 - 64)
 
 enum es_call_state {
@@ -321,7 +321,8 @@ void es_call_start(struct es_rpc_call *call);
 void es_call_unref(struct es_rpc_call *call);
 /* The stream is gone. */
 void es_call_detach(struct es_rpc_call *call);
-/* The call is over and not by its handler's will: tell the handler and the hooks. The answer is the caller's matter. */
+/* The call is over and not by its handler's will: tell the handler and the hooks. The answer is the
+ * caller's matter. */
 void es_call_end(struct es_rpc_call *call, enum es_grpc_code code);
 /* The same, and the client gets `code`. */
 void es_call_abort(struct es_rpc_call *call, enum es_grpc_code code, const char *message);
@@ -330,7 +331,8 @@ void es_rpc_pools_close(struct es_rpc_server *server);
 
 /* call_in.c */
 int es_call_field(struct es_rpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
-bool es_call_find_field(const struct es_rpc_call *call, struct es_slice name, struct es_slice *ret_value);
+bool es_call_find_field(const struct es_rpc_call *call, struct es_slice name,
+			struct es_slice *ret_value);
 void es_call_headers_done(struct es_rpc_call *call);
 void es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len);
 void es_call_half_closed(struct es_rpc_call *call);
@@ -345,7 +347,8 @@ void es_call_out_start(struct es_rpc_call *call);
 /* Trailers, or an answer of nothing else. Once. */
 void es_call_answer(struct es_rpc_call *call, enum es_grpc_code code, const char *message);
 /* A refusal before any handler: HTTP status beside the gRPC one. */
-void es_call_refuse(struct es_rpc_call *call, const char *http_status, enum es_grpc_code code, const char *message);
+void es_call_refuse(struct es_rpc_call *call, const char *http_status, enum es_grpc_code code,
+		    const char *message);
 void es_call_reset(struct es_rpc_call *call, uint32_t error_code);
 /* Submit fields and then what is queued, if anything. */
 void es_call_submit(struct es_rpc_call *call, const nghttp2_nv *fields, size_t count);
@@ -353,6 +356,7 @@ void es_call_submit(struct es_rpc_call *call, const nghttp2_nv *fields, size_t c
 nghttp2_nv es_h2_nv(const char *name, struct es_slice value);
 /* Held memory follows what was gathered. */
 void es_call_account(struct es_rpc_call *call, size_t gathered_before);
-int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t *frame_head, size_t len);
+int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t *frame_head,
+		      size_t len);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Server reflection, versions v1 and v1alpha, which differ in nothing but the name of the package. The descriptors are those
- * of wire/descriptors.h, the services those that the server has.
+ * Server reflection, versions v1 and v1alpha, which differ in nothing but the name of the package.
+ * The descriptors are those of wire/descriptors.h, the services those that the server has.
  */
 #include "rpc/internal.h"
 
@@ -10,7 +10,7 @@
 #include "wire/descriptors.h"
 #include "wire/pb.h"
 
-#define FILES_MAX 32
+#define FILES_MAX    32
 #define SERVICES_MAX 64
 
 /* Fields of ServerReflectionRequest. */
@@ -69,10 +69,12 @@ static int read_question(struct es_slice bytes, struct question *ret_question)
 }
 
 /* An answer whose one varying part, `field`, holds `len` bytes. Returns where those go, or NULL. */
-static uint8_t *begin_answer(struct es_rpc_call *call, const struct question *question, uint32_t field, size_t len)
+static uint8_t *begin_answer(struct es_rpc_call *call, const struct question *question,
+			     uint32_t field, size_t len)
 {
 	size_t size = es_pb_bytes_size(RESPONSE_VALID_HOST, question->host) +
-		      es_pb_len_size(RESPONSE_ORIGINAL_REQUEST, question->raw.len) + es_pb_len_size(field, len);
+		      es_pb_len_size(RESPONSE_ORIGINAL_REQUEST, question->raw.len) +
+		      es_pb_len_size(field, len);
 	uint8_t *out = es_rpc_send(call, size);
 
 	if (out == NULL)
@@ -84,18 +86,20 @@ static uint8_t *begin_answer(struct es_rpc_call *call, const struct question *qu
 	return es_pb_write_len(out + question->raw.len, field, len);
 }
 
-static void answer_error(struct es_rpc_call *call, const struct question *question, enum es_grpc_code code,
-			 const char *what)
+static void answer_error(struct es_rpc_call *call, const struct question *question,
+			 enum es_grpc_code code, const char *what)
 {
 	char text[200];
 	size_t shown = question->name.len < 100 ? question->name.len : 100;
 	struct es_slice message;
 	uint8_t *out;
 
-	snprintf(text, sizeof(text), "%s: %.*s", what, (int)shown, (const char *)question->name.data);
+	snprintf(text, sizeof(text), "%s: %.*s", what, (int)shown,
+		 (const char *)question->name.data);
 	message = es_slice_str(text);
 	out = begin_answer(call, question, RESPONSE_ERROR,
-			   es_pb_int_size(ERROR_CODE, code) + es_pb_bytes_size(ERROR_MESSAGE, message));
+			   es_pb_int_size(ERROR_CODE, code) +
+				   es_pb_bytes_size(ERROR_MESSAGE, message));
 	if (out == NULL)
 		return;
 	out = es_pb_write_int(out, ERROR_CODE, code);
@@ -123,7 +127,8 @@ static size_t with_imports(struct es_slice file, struct es_slice files[FILES_MAX
 	return count;
 }
 
-static void answer_file(struct es_rpc_call *call, const struct question *question, struct es_slice file)
+static void answer_file(struct es_rpc_call *call, const struct question *question,
+			struct es_slice file)
 {
 	struct es_slice files[FILES_MAX];
 	size_t count;
@@ -151,7 +156,8 @@ static size_t services_of(const struct es_rpc_server *server, const char *names[
 {
 	size_t count = 0;
 
-	for (const struct es_rpc_entries *block = server->method_blocks; block != NULL; block = block->next) {
+	for (const struct es_rpc_entries *block = server->method_blocks; block != NULL;
+	     block = block->next) {
 		for (size_t i = 0; i < block->count; i++) {
 			const char *name = block->entries[i].method->service;
 			bool known = false;
@@ -221,15 +227,9 @@ static void on_message(struct es_rpc_call *call, struct es_slice request)
 		question.name = es_slice(NULL, 0); /* a message, and not for people */
 		answer_error(call, &question, ES_GRPC_NOT_FOUND, "no such extension");
 		break;
-	case REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE:
-		answer_extensions(call, &question);
-		break;
-	case REQUEST_LIST_SERVICES:
-		answer_services(call, &question);
-		break;
-	default:
-		es_rpc_finish(call, ES_GRPC_INVALID_ARGUMENT, "invalid MessageRequest");
-		break;
+	case REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE: answer_extensions(call, &question); break;
+	case REQUEST_LIST_SERVICES: answer_services(call, &question); break;
+	default: es_rpc_finish(call, ES_GRPC_INVALID_ARGUMENT, "invalid MessageRequest"); break;
 	}
 }
 
@@ -238,10 +238,11 @@ static void on_half_closed(struct es_rpc_call *call)
 	es_rpc_finish(call, ES_GRPC_OK, NULL);
 }
 
-#define REFLECTION(version)                                                                                         \
-	{                                                                                                           \
-		.service = "grpc.reflection." version ".ServerReflection", .name = "ServerReflectionInfo",          \
-		.kind = ES_RPC_BIDI, .message = on_message, .half_closed = on_half_closed                           \
+#define REFLECTION(version)                                                                 \
+	{                                                                                   \
+		.service = "grpc.reflection." version ".ServerReflection",                  \
+		.name = "ServerReflectionInfo", .kind = ES_RPC_BIDI, .message = on_message, \
+		.half_closed = on_half_closed                                               \
 	}
 
 static const struct es_rpc_method methods[] = {REFLECTION("v1"), REFLECTION("v1alpha")};

@@ -1,11 +1,12 @@
 /*
  * The server: what is registered, who listens, and when it stops.
  *
- * Two timers. `deadline` is set to the next slot of the wheel that holds a call; it sleeps when no call has a deadline. `tick`
- * looks at every connection once a second while there are any: keepalive, idle and half requests are about seconds.
+ * Two timers. `deadline` is set to the next slot of the wheel that holds a call; it sleeps when no
+ * call has a deadline. `tick` looks at every connection once a second while there are any:
+ * keepalive, idle and half requests are about seconds.
  *
- * Stopping: listeners close, connections drain, and when the last is gone (the grace time sees to it) the net and the
- * timers close; `stopped` is the last call.
+ * Stopping: listeners close, connections drain, and when the last is gone (the grace time sees to
+ * it) the net and the timers close; `stopped` is the last call.
  */
 #include "rpc/internal.h"
 
@@ -13,8 +14,8 @@
 #include <uv.h>
 
 #define REQUEST_BYTES_DEFAULT ((size_t)64 << 20)
-#define TICK_MS 1000
-#define TICK_STOPPING_MS 50
+#define TICK_MS               1000
+#define TICK_STOPPING_MS      50
 
 struct es_rpc_timers {
 	uv_timer_t deadline;
@@ -32,7 +33,7 @@ struct listener {
 
 static const uint64_t path_key[2] = {0x656e67656e686f2d, 0x73746f72652d7270};
 
-/* ---- timers -------------------------------------------------------------------------------------------------- */
+/* ---- timers --------------------------------------------------------------------------- */
 
 static uint64_t read_clock(struct es_rpc_server *server)
 {
@@ -55,7 +56,8 @@ static void arm_deadline(struct es_rpc_server *server, uint64_t due_ms)
 	if (timers == NULL || due_ms >= timers->armed_ms)
 		return;
 	timers->armed_ms = due_ms;
-	uv_timer_start(&timers->deadline, on_deadline, due_ms > server->now_ms ? due_ms - server->now_ms : 0, 0);
+	uv_timer_start(&timers->deadline, on_deadline,
+		       due_ms > server->now_ms ? due_ms - server->now_ms : 0, 0);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -130,7 +132,7 @@ static int timers_new(struct es_rpc_server *server)
 	return 0;
 }
 
-/* ---- the server ---------------------------------------------------------------------------------------------- */
+/* ---- the server ----------------------------------------------------------------------- */
 
 static void destroy(struct es_rpc_server *server)
 {
@@ -138,7 +140,8 @@ static void destroy(struct es_rpc_server *server)
 		es_rpc_conn_free(ES_QUEUE_ITEM(server->conns.next, struct es_rpc_conn, link));
 	ES_ASSERT(server->calls_live == 0); /* es_rpc_call_release is missing */
 	while (!es_queue_empty(&server->listeners)) {
-		struct listener *listener = ES_QUEUE_ITEM(es_queue_pop(&server->listeners), struct listener, link);
+		struct listener *listener = ES_QUEUE_ITEM(es_queue_pop(&server->listeners),
+							  struct listener, link);
 
 		es_free(server->mem, listener);
 	}
@@ -206,7 +209,7 @@ void es_rpc_server_free(struct es_rpc_server *server)
 	destroy(server);
 }
 
-/* ---- registration -------------------------------------------------------------------------------------------- */
+/* ---- registration --------------------------------------------------------------------- */
 
 static struct es_slice write_path(char *at, const struct es_rpc_method *method)
 {
@@ -216,7 +219,8 @@ static struct es_slice write_path(char *at, const struct es_rpc_method *method)
 	return es_slice(at, size - 1);
 }
 
-int es_rpc_register(struct es_rpc_server *server, const struct es_rpc_method *methods, size_t count, void *service_ctx)
+int es_rpc_register(struct es_rpc_server *server, const struct es_rpc_method *methods, size_t count,
+		    void *service_ctx)
 {
 	size_t size = sizeof(struct es_rpc_entries) + count * sizeof(struct es_rpc_entry);
 	struct es_rpc_entries *block;
@@ -244,7 +248,8 @@ int es_rpc_register(struct es_rpc_server *server, const struct es_rpc_method *me
 	return 0;
 }
 
-const struct es_rpc_entry *es_rpc_find_method(const struct es_rpc_server *server, struct es_slice path)
+const struct es_rpc_entry *es_rpc_find_method(const struct es_rpc_server *server,
+					      struct es_slice path)
 {
 	struct es_table_node *node = es_table_first(&server->methods, es_siphash(path_key, path));
 
@@ -259,7 +264,8 @@ const struct es_rpc_entry *es_rpc_find_method(const struct es_rpc_server *server
 
 bool es_rpc_has_service(const struct es_rpc_server *server, struct es_slice service)
 {
-	for (const struct es_rpc_entries *block = server->method_blocks; block != NULL; block = block->next) {
+	for (const struct es_rpc_entries *block = server->method_blocks; block != NULL;
+	     block = block->next) {
 		for (size_t i = 0; i < block->count; i++) {
 			if (es_slice_eq(es_slice_str(block->entries[i].method->service), service))
 				return true;
@@ -268,7 +274,8 @@ bool es_rpc_has_service(const struct es_rpc_server *server, struct es_slice serv
 	return false;
 }
 
-int es_http_register(struct es_rpc_server *server, const struct es_http_handler *handlers, size_t count, void *ctx)
+int es_http_register(struct es_rpc_server *server, const struct es_http_handler *handlers,
+		     size_t count, void *ctx)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct es_http_entry *entry = es_calloc(server->mem, 1, sizeof(*entry));
@@ -292,11 +299,11 @@ void es_rpc_get_stats(const struct es_rpc_server *server, struct es_rpc_stats *r
 
 	if (server->net != NULL)
 		es_net_get_stats(server->net, &net);
-	*ret_stats = (struct es_rpc_stats){net.connections_open, net.connections_total, net.bytes_received,
-					   net.bytes_sent, net.bytes_queued};
+	*ret_stats = (struct es_rpc_stats){net.connections_open, net.connections_total,
+					   net.bytes_received, net.bytes_sent, net.bytes_queued};
 }
 
-/* ---- listening and stopping ---------------------------------------------------------------------------------- */
+/* ---- listening and stopping ----------------------------------------------------------- */
 
 static void accepted(void *ctx, struct es_net_conn *net)
 {
@@ -313,11 +320,11 @@ static void accepted(void *ctx, struct es_net_conn *net)
 	es_net_conn_start(net, &es_rpc_net_protocol, conn);
 }
 
-int es_rpc_server_listen(struct es_rpc_server *server, const struct es_rpc_listen *listen, uint16_t *ret_port,
-			 char *errmsg, size_t errmsg_size)
+int es_rpc_server_listen(struct es_rpc_server *server, const struct es_rpc_listen *listen,
+			 uint16_t *ret_port, char *errmsg, size_t errmsg_size)
 {
-	struct es_net_address address = {listen->host, listen->port, listen->unix_path, listen->reuse_port,
-					 listen->reuse_address};
+	struct es_net_address address = {listen->host, listen->port, listen->unix_path,
+					 listen->reuse_port, listen->reuse_address};
 	struct listener *listener = es_calloc(server->mem, 1, sizeof(*listener));
 	int rc;
 
@@ -328,7 +335,8 @@ int es_rpc_server_listen(struct es_rpc_server *server, const struct es_rpc_liste
 	}
 	listener->server = server;
 	listener->face = (struct es_rpc_face){listen->faces, listen->http_paths};
-	rc = es_net_listen(server->net, &address, accepted, listener, &listener->net, ret_port, errmsg, errmsg_size);
+	rc = es_net_listen(server->net, &address, accepted, listener, &listener->net, ret_port,
+			   errmsg, errmsg_size);
 	if (rc < 0) {
 		es_free(server->mem, listener);
 		return rc;
@@ -369,7 +377,8 @@ void es_rpc_conn_gone(struct es_rpc_server *server)
 		close_all(server);
 }
 
-void es_rpc_server_stop(struct es_rpc_server *server, uint64_t grace_ms, void (*stopped)(void *ctx), void *ctx)
+void es_rpc_server_stop(struct es_rpc_server *server, uint64_t grace_ms, void (*stopped)(void *ctx),
+			void *ctx)
 {
 	struct es_queue *next;
 	uint64_t until_ms = read_clock(server) + grace_ms;
@@ -380,7 +389,8 @@ void es_rpc_server_stop(struct es_rpc_server *server, uint64_t grace_ms, void (*
 		server->grace_until_ms = until_ms;
 	if (!server->stopping) {
 		server->stopping = true;
-		for (struct es_queue *q = server->listeners.next; q != &server->listeners; q = q->next)
+		for (struct es_queue *q = server->listeners.next; q != &server->listeners;
+		     q = q->next)
 			es_net_listener_close(ES_QUEUE_ITEM(q, struct listener, link)->net);
 		for (struct es_queue *q = server->conns.next; q != &server->conns; q = next) {
 			next = q->next;

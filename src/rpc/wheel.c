@@ -1,6 +1,6 @@
 /*
- * An item is in the slot of its tick modulo the number of slots. An item that is due more than a turn of the wheel from now
- * is looked at once each turn and left where it is.
+ * An item is in the slot of its tick modulo the number of slots. An item that is due more than a
+ * turn of the wheel from now is looked at once each turn and left where it is.
  */
 #include "rpc/wheel.h"
 
@@ -50,8 +50,8 @@ static void take_due(struct es_queue *slot, uint64_t now_ms, struct es_queue *du
 	}
 }
 
-void es_wheel_advance(struct es_wheel *wheel, uint64_t now_ms, void (*fire)(struct es_wheel_item *item, void *ctx),
-		      void *ctx)
+void es_wheel_advance(struct es_wheel *wheel, uint64_t now_ms,
+		      void (*fire)(struct es_wheel_item *item, void *ctx), void *ctx)
 {
 	uint64_t to = now_ms / ES_WHEEL_TICK_MS;
 	struct es_queue due;

@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 /*
- * A timer wheel for the deadlines of calls: adding and removing cost the same few instructions however many there are.
- * An item fires at its time or up to ES_WHEEL_TICK_MS late.
+ * A timer wheel for the deadlines of calls: adding and removing cost the same few instructions
+ * however many there are. An item fires at its time or up to ES_WHEEL_TICK_MS late.
  */
 #define ES_WHEEL_TICK_MS 8
-#define ES_WHEEL_SLOTS 256
+#define ES_WHEEL_SLOTS   256
 
 struct es_wheel {
 	struct es_queue slots[ES_WHEEL_SLOTS];
@@ -28,8 +28,8 @@ void es_wheel_add(struct es_wheel *wheel, struct es_wheel_item *item, uint64_t d
 /* An item that is not in the wheel may be removed. */
 void es_wheel_remove(struct es_wheel *wheel, struct es_wheel_item *item);
 /* Take out all items that are due and call `fire` with each. `fire` may add and remove items. */
-void es_wheel_advance(struct es_wheel *wheel, uint64_t now_ms, void (*fire)(struct es_wheel_item *item, void *ctx),
-		      void *ctx);
+void es_wheel_advance(struct es_wheel *wheel, uint64_t now_ms,
+		      void (*fire)(struct es_wheel_item *item, void *ctx), void *ctx);
 /* When es_wheel_advance has something to look at next; UINT64_MAX: never. */
 uint64_t es_wheel_next_ms(const struct es_wheel *wheel);
 

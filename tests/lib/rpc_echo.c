@@ -1,6 +1,7 @@
 /*
- * A server to test the wire with: echo methods of each kind, and some HTTP handlers. Prints "listening <port>" for each
- * listener, serves until SIGTERM (drains), a second SIGTERM ends the grace time, and fails when anything is left open.
+ * A server to test the wire with: echo methods of each kind, and some HTTP handlers. Prints
+ *"listening <port>" for each listener, serves until SIGTERM (drains), a second SIGTERM ends the
+ *grace time, and fails when anything is left open.
  *
  *	rpc_echo [--port N] [--unix path] [--option value ...]
  */
@@ -19,7 +20,7 @@ static struct es_rpc_server *server;
 static uint64_t grace_ms = 5000;
 static bool stopping;
 
-/* ---- methods ------------------------------------------------------------------------------------------------- */
+/* ---- methods -------------------------------------------------------------------------- */
 
 static void echo_message(struct es_rpc_call *call, struct es_slice request)
 {
@@ -44,7 +45,8 @@ static void fail_message(struct es_rpc_call *call, struct es_slice request)
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "%.*s", (int)(request.len < 200 ? request.len : 200), (const char *)request.data);
+	snprintf(text, sizeof(text), "%.*s", (int)(request.len < 200 ? request.len : 200),
+		 (const char *)request.data);
 	es_rpc_finish(call, ES_GRPC_FAILED_PRECONDITION, text);
 }
 
@@ -127,8 +129,14 @@ static const struct es_rpc_method methods[] = {
 	{.service = "test.Echo", .name = "Unary", .kind = ES_RPC_UNARY, .message = echo_message},
 	{.service = "test.Echo", .name = "Hang", .kind = ES_RPC_UNARY, .message = hang_message},
 	{.service = "test.Echo", .name = "Fail", .kind = ES_RPC_UNARY, .message = fail_message},
-	{.service = "test.Echo", .name = "Count", .kind = ES_RPC_SERVER_STREAM, .message = count_message},
-	{.service = "test.Echo", .name = "Large", .kind = ES_RPC_SERVER_STREAM, .message = large_message},
+	{.service = "test.Echo",
+	 .name = "Count",
+	 .kind = ES_RPC_SERVER_STREAM,
+	 .message = count_message},
+	{.service = "test.Echo",
+	 .name = "Large",
+	 .kind = ES_RPC_SERVER_STREAM,
+	 .message = large_message},
 	{.service = "test.Echo",
 	 .name = "Bidi",
 	 .kind = ES_RPC_BIDI,
@@ -136,22 +144,23 @@ static const struct es_rpc_method methods[] = {
 	 .half_closed = bidi_half_closed},
 };
 
-/* ---- plain HTTP ---------------------------------------------------------------------------------------------- */
+/* ---- plain HTTP ----------------------------------------------------------------------- */
 
 /* What the request was, as text. */
 static void show(void *ctx, struct es_http_request *request)
 {
 	struct es_slice value = es_http_path(request);
 	char text[1000];
-	int len = snprintf(text, sizeof(text), "path=%.*s", (int)value.len, (const char *)value.data);
+	int len = snprintf(text, sizeof(text), "path=%.*s", (int)value.len,
+			   (const char *)value.data);
 
 	(void)ctx;
 	for (size_t n = 0; n < 3 && es_http_query(request, "q", n, &value); n++)
-		len += snprintf(text + len, sizeof(text) - (size_t)len, " q%zu=%.*s", n, (int)value.len,
-				(const char *)value.data);
+		len += snprintf(text + len, sizeof(text) - (size_t)len, " q%zu=%.*s", n,
+				(int)value.len, (const char *)value.data);
 	if (es_http_header(request, "x-test", &value))
-		len += snprintf(text + len, sizeof(text) - (size_t)len, " x-test=%.*s", (int)value.len,
-				(const char *)value.data);
+		len += snprintf(text + len, sizeof(text) - (size_t)len, " x-test=%.*s",
+				(int)value.len, (const char *)value.data);
 	es_http_respond(request, 200, "text/plain", es_slice(text, (size_t)len));
 }
 
@@ -198,7 +207,7 @@ static const struct es_http_handler handlers[] = {
 	{.path = "/later", .handle = later},
 };
 
-/* ---- life ---------------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------- */
 
 static void on_stopped(void *ctx)
 {
@@ -222,59 +231,39 @@ static uint64_t number(const char *text)
 static void parse(int argc, char **argv, struct es_rpc_config *config, struct es_rpc_listen *listen)
 {
 	static const struct option options[] = {
-		{"port", required_argument, NULL, 'p'},        {"unix", required_argument, NULL, 'u'},
-		{"host", required_argument, NULL, 'h'},        {"message-max", required_argument, NULL, 'm'},
-		{"queue-max", required_argument, NULL, 'q'},   {"streams", required_argument, NULL, 's'},
-		{"min-time", required_argument, NULL, 't'},    {"interval", required_argument, NULL, 'i'},
-		{"timeout", required_argument, NULL, 'o'},     {"idle", required_argument, NULL, 'd'},
-		{"grace", required_argument, NULL, 'g'},       {"faces", required_argument, NULL, 'f'},
-		{"request-max", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0},
+		{"port", required_argument, NULL, 'p'},
+		{"unix", required_argument, NULL, 'u'},
+		{"host", required_argument, NULL, 'h'},
+		{"message-max", required_argument, NULL, 'm'},
+		{"queue-max", required_argument, NULL, 'q'},
+		{"streams", required_argument, NULL, 's'},
+		{"min-time", required_argument, NULL, 't'},
+		{"interval", required_argument, NULL, 'i'},
+		{"timeout", required_argument, NULL, 'o'},
+		{"idle", required_argument, NULL, 'd'},
+		{"grace", required_argument, NULL, 'g'},
+		{"faces", required_argument, NULL, 'f'},
+		{"request-max", required_argument, NULL, 'r'},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
-		case 'p':
-			listen->port = (uint16_t)number(optarg);
-			break;
-		case 'u':
-			listen->unix_path = optarg;
-			break;
-		case 'h':
-			listen->host = optarg;
-			break;
-		case 'm':
-			config->recv_message_bytes_max = number(optarg);
-			break;
-		case 'q':
-			config->conn_queue_bytes_max = number(optarg);
-			break;
-		case 'r':
-			config->conn_request_bytes_max = number(optarg);
-			break;
-		case 's':
-			config->max_concurrent_streams = (uint32_t)number(optarg);
-			break;
-		case 't':
-			config->keepalive_min_time_ms = number(optarg);
-			break;
-		case 'i':
-			config->keepalive_interval_ms = number(optarg);
-			break;
-		case 'o':
-			config->keepalive_timeout_ms = number(optarg);
-			break;
-		case 'd':
-			config->http1_idle_ms = number(optarg);
-			break;
-		case 'g':
-			grace_ms = number(optarg);
-			break;
-		case 'f':
-			listen->faces = (unsigned)number(optarg);
-			break;
-		default:
-			exit(2);
+		case 'p': listen->port = (uint16_t)number(optarg); break;
+		case 'u': listen->unix_path = optarg; break;
+		case 'h': listen->host = optarg; break;
+		case 'm': config->recv_message_bytes_max = number(optarg); break;
+		case 'q': config->conn_queue_bytes_max = number(optarg); break;
+		case 'r': config->conn_request_bytes_max = number(optarg); break;
+		case 's': config->max_concurrent_streams = (uint32_t)number(optarg); break;
+		case 't': config->keepalive_min_time_ms = number(optarg); break;
+		case 'i': config->keepalive_interval_ms = number(optarg); break;
+		case 'o': config->keepalive_timeout_ms = number(optarg); break;
+		case 'd': config->http1_idle_ms = number(optarg); break;
+		case 'g': grace_ms = number(optarg); break;
+		case 'f': listen->faces = (unsigned)number(optarg); break;
+		default: exit(2);
 		}
 	}
 }
@@ -293,7 +282,8 @@ int main(int argc, char **argv)
 		.keepalive_timeout_ms = 20 * 1000,
 		.http1_idle_ms = 30 * 1000,
 	};
-	struct es_rpc_listen listen = {.host = "127.0.0.1", .faces = ES_RPC_FACE_GRPC | ES_RPC_FACE_HTTP};
+	struct es_rpc_listen listen = {.host = "127.0.0.1",
+				       .faces = ES_RPC_FACE_GRPC | ES_RPC_FACE_HTTP};
 	char errmsg[256];
 	uint16_t port;
 

@@ -8,7 +8,7 @@
 
 struct pair_seen pair_seen;
 
-/* ---- the world ----------------------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------ */
 
 static uint64_t now_ms(void *ctx)
 {
@@ -53,7 +53,7 @@ int pair_open(struct pair *pair)
 	return es_rpc_server_new(&pair->config, &pair->server);
 }
 
-/* ---- the client ---------------------------------------------------------------------------------------------- */
+/* ---- the client ----------------------------------------------------------------------- */
 
 static struct pair_stream *find(struct pair *pair, int32_t id)
 {
@@ -69,8 +69,9 @@ static void keep(char *out, size_t size, const uint8_t *value, size_t len)
 	snprintf(out, size, "%.*s", (int)len, (const char *)value);
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
-		     const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+		     void *user_data)
 {
 	struct pair_stream *stream = find(user_data, frame->hd.stream_id);
 	struct es_slice key = es_slice(name, name_len);
@@ -90,7 +91,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *user_data)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+		   size_t len, void *user_data)
 {
 	struct pair_stream *stream = find(user_data, id);
 
@@ -211,10 +213,10 @@ void pair_close(struct pair *pair)
 	memset(pair, 0, sizeof(*pair));
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------- */
 
-static ssize_t read_unsent(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len, uint32_t *flags,
-			   nghttp2_data_source *source, void *user_data)
+static ssize_t read_unsent(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,
+			   uint32_t *flags, nghttp2_data_source *source, void *user_data)
 {
 	struct pair_stream *stream = source->ptr;
 
@@ -246,14 +248,14 @@ static void set_field(struct pair_field *fields, size_t *count, const struct pai
 	fields[(*count)++] = *field;
 }
 
-struct pair_stream *pair_request(struct pair *pair, const char *path, const struct pair_field *extra,
-				 struct es_slice body, bool end)
+struct pair_stream *pair_request(struct pair *pair, const char *path,
+				 const struct pair_field *extra, struct es_slice body, bool end)
 {
 	struct pair_stream *stream = &pair->streams[pair->stream_count++];
 	nghttp2_data_provider source = {{.ptr = stream}, read_unsent};
-	struct pair_field fields[32] = {{":method", "POST"},	  {":scheme", "http"},
-					{":authority", "test"},	  {":path", path},
-					{"te", "trailers"},	  {"content-type", "application/grpc"}};
+	struct pair_field fields[32] = {
+		{":method", "POST"}, {":scheme", "http"}, {":authority", "test"},
+		{":path", path},     {"te", "trailers"},  {"content-type", "application/grpc"}};
 	nghttp2_nv nv[32];
 	size_t count = 6, used = 0;
 
@@ -267,10 +269,12 @@ struct pair_stream *pair_request(struct pair *pair, const char *path, const stru
 	for (size_t i = 0; i < count; i++) {
 		if (fields[i].value == NULL)
 			continue; /* left out */
-		nv[used++] = (nghttp2_nv){(uint8_t *)(uintptr_t)fields[i].name, (uint8_t *)(uintptr_t)fields[i].value,
-					  strlen(fields[i].name), strlen(fields[i].value), NGHTTP2_NV_FLAG_NONE};
+		nv[used++] = (nghttp2_nv){
+			(uint8_t *)(uintptr_t)fields[i].name, (uint8_t *)(uintptr_t)fields[i].value,
+			strlen(fields[i].name), strlen(fields[i].value), NGHTTP2_NV_FLAG_NONE};
 	}
-	stream->id = nghttp2_submit_request(pair->client, NULL, nv, used, end && body.len == 0 ? NULL : &source, NULL);
+	stream->id = nghttp2_submit_request(pair->client, NULL, nv, used,
+					    end && body.len == 0 ? NULL : &source, NULL);
 	assert_true(stream->id > 0);
 	return stream;
 }
@@ -287,7 +291,8 @@ static struct es_slice framed(const char *message, uint8_t *out, size_t size)
 struct pair_stream *pair_call(struct pair *pair, const char *path, const char *message)
 {
 	uint8_t bytes[4096];
-	struct es_slice body = message == NULL ? es_slice(NULL, 0) : framed(message, bytes, sizeof(bytes));
+	struct es_slice body = message == NULL ? es_slice(NULL, 0)
+					       : framed(message, bytes, sizeof(bytes));
 
 	return pair_request(pair, path, NULL, body, true);
 }
@@ -324,11 +329,13 @@ static struct es_slice nth(const struct pair_stream *stream, size_t n, bool *ret
 		*ret_found = rest.len >= ES_GRPC_PREFIX_BYTES;
 		if (!*ret_found)
 			return rest;
-		len = (size_t)rest.data[1] << 24 | (size_t)rest.data[2] << 16 | (size_t)rest.data[3] << 8 | rest.data[4];
+		len = (size_t)rest.data[1] << 24 | (size_t)rest.data[2] << 16 |
+		      (size_t)rest.data[3] << 8 | rest.data[4];
 		assert_true(rest.len - ES_GRPC_PREFIX_BYTES >= len);
 		if (n == 0)
 			return es_slice(rest.data + ES_GRPC_PREFIX_BYTES, len);
-		rest = es_slice(rest.data + ES_GRPC_PREFIX_BYTES + len, rest.len - ES_GRPC_PREFIX_BYTES - len);
+		rest = es_slice(rest.data + ES_GRPC_PREFIX_BYTES + len,
+				rest.len - ES_GRPC_PREFIX_BYTES - len);
 	}
 }
 
@@ -352,14 +359,15 @@ size_t pair_message_count(const struct pair_stream *stream)
 	return n;
 }
 
-void pair_expect(const struct pair_stream *stream, const char *grpc_status, const char *grpc_message)
+void pair_expect(const struct pair_stream *stream, const char *grpc_status,
+		 const char *grpc_message)
 {
 	assert_string_equal(stream->grpc_status, grpc_status);
 	assert_string_equal(stream->grpc_message, grpc_message);
 	assert_true(stream->closed);
 }
 
-/* ---- methods ------------------------------------------------------------------------------------------------- */
+/* ---- methods -------------------------------------------------------------------------- */
 
 static void echo(struct es_rpc_call *call, struct es_slice request)
 {
@@ -430,7 +438,11 @@ static void count(struct es_rpc_call *call, struct es_slice request)
 static const struct es_rpc_method methods[] = {
 	{.service = "t.S", .name = "Echo", .kind = ES_RPC_UNARY, .message = unary_echo},
 	{.service = "t.S", .name = "Hang", .kind = ES_RPC_UNARY, .message = hang, .closed = closed},
-	{.service = "t.S", .name = "Count", .kind = ES_RPC_SERVER_STREAM, .message = count, .closed = closed},
+	{.service = "t.S",
+	 .name = "Count",
+	 .kind = ES_RPC_SERVER_STREAM,
+	 .message = count,
+	 .closed = closed},
 	{.service = "t.S",
 	 .name = "Bidi",
 	 .kind = ES_RPC_BIDI,
@@ -460,7 +472,8 @@ static void on_message(void *ctx, const struct es_rpc_method *method, bool recei
 		pair_seen.sent_bytes += bytes;
 }
 
-static void on_finish(void *ctx, const struct es_rpc_method *method, enum es_grpc_code code, uint64_t duration_us)
+static void on_finish(void *ctx, const struct es_rpc_method *method, enum es_grpc_code code,
+		      uint64_t duration_us)
 {
 	(void)ctx;
 	(void)method;
@@ -471,6 +484,7 @@ static void on_finish(void *ctx, const struct es_rpc_method *method, enum es_grp
 
 int pair_register(struct pair *pair)
 {
-	es_rpc_set_hooks(pair->server, &(struct es_rpc_hooks){on_start, on_message, on_finish, NULL});
+	es_rpc_set_hooks(pair->server,
+			 &(struct es_rpc_hooks){on_start, on_message, on_finish, NULL});
 	return es_rpc_register(pair->server, methods, ES_ARRAY_LEN(methods), pair);
 }

@@ -6,8 +6,8 @@
 #include "rpc/internal.h"
 
 /*
- * A server and a client of nghttp2 with nothing between them but memory: no sockets, no loop, and a clock that the test
- * turns. The server's memory is a struct es_fault_mem.
+ * A server and a client of nghttp2 with nothing between them but memory: no sockets, no loop, and a
+ * clock that the test turns. The server's memory is a struct es_fault_mem.
  */
 #define PAIR_STREAMS 64
 
@@ -17,7 +17,7 @@ struct pair_stream {
 	char grpc_status[8]; /* empty: there was none */
 	char grpc_message[600];
 	char content_type[64];
-	struct es_buf body;    /* all DATA, prefixes of messages included */
+	struct es_buf body; /* all DATA, prefixes of messages included */
 	unsigned data_frames;
 	bool closed;
 	uint32_t error_code; /* with which it closed */
@@ -41,7 +41,7 @@ struct pair {
 	uint32_t goaway_code;
 	char goaway_text[64];
 	unsigned pings_received, ping_acks;
-	size_t server_bytes; /* that the server sent */
+	size_t server_bytes;    /* that the server sent */
 	uint32_t client_window; /* initial window of the client's streams; 0: 64 KiB - 1 */
 };
 
@@ -62,27 +62,30 @@ struct pair_field {
 	const char *name, *value;
 };
 
-/* A request with these fields (ends with a NULL name) in place of the usual ones of the same name. `body` is sent as it is;
- * `end`: and nothing after it. Returns the stream. */
-struct pair_stream *pair_request(struct pair *pair, const char *path, const struct pair_field *fields,
-				 struct es_slice body, bool end);
+/* A request with these fields (ends with a NULL name) in place of the usual ones of the same name.
+ * `body` is sent as it is; `end`: and nothing after it. Returns the stream. */
+struct pair_stream *pair_request(struct pair *pair, const char *path,
+				 const struct pair_field *fields, struct es_slice body, bool end);
 /* A gRPC call with one message, or none (NULL). */
 struct pair_stream *pair_call(struct pair *pair, const char *path, const char *message);
 void pair_send(struct pair *pair, struct pair_stream *stream, struct es_slice bytes, bool end);
-void pair_send_message(struct pair *pair, struct pair_stream *stream, const char *message, bool end);
+void pair_send_message(struct pair *pair, struct pair_stream *stream, const char *message,
+		       bool end);
 void pair_reset(struct pair *pair, struct pair_stream *stream);
 
-/* The n-th message of the answer as text, "" when there are fewer. Valid until the next call of it. */
+/* The n-th message of the answer as text, "" when there are fewer. Valid until the next call of it.
+ */
 const char *pair_message(const struct pair_stream *stream, size_t n);
 size_t pair_message_count(const struct pair_stream *stream);
 
-/* Methods of a service "t.S": Echo, Hang (unary), Bidi (echoes), Count (server stream). What the handlers saw: */
+/* Methods of a service "t.S": Echo, Hang (unary), Bidi (echoes), Count (server stream). What the
+ * handlers saw: */
 struct pair_seen {
 	unsigned opened, messages, half_closed, closed, writable, started, finished;
 	enum es_grpc_code finish_code;
-	int refuse; /* the status that the hook `start` answers; 0: none */
+	int refuse;               /* the status that the hook `start` answers; 0: none */
 	struct es_rpc_call *hung; /* of Hang and Bidi: the last call */
-	bool hold; /* Hang holds its calls */
+	bool hold;                /* Hang holds its calls */
 	size_t sent_bytes, received_bytes;
 };
 
@@ -90,6 +93,7 @@ extern struct pair_seen pair_seen;
 int pair_register(struct pair *pair);
 
 /* assert_* of cmocka for the common case. */
-void pair_expect(const struct pair_stream *stream, const char *grpc_status, const char *grpc_message);
+void pair_expect(const struct pair_stream *stream, const char *grpc_status,
+		 const char *grpc_message);
 
 #endif

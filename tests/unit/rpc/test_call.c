@@ -54,7 +54,8 @@ static void an_empty_message_is_a_message(void **state)
 
 static void a_stream_goes_both_ways(void **state)
 {
-	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0), false);
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0),
+						  false);
 
 	(void)state;
 	pair_pump(&pair);
@@ -167,7 +168,8 @@ static void a_failure_has_code_and_text(void **state)
 
 static void finishing_ends_a_call_that_the_client_keeps_open(void **state)
 {
-	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0), false);
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0),
+						  false);
 
 	(void)state;
 	pair_send_message(&pair, stream, "a", false);
@@ -197,8 +199,8 @@ static void the_deadline_ends_a_call(void **state)
 {
 	struct pair_field timeout[] = {{"grpc-timeout", "500m"}, {NULL, NULL}};
 	uint8_t message[] = {0, 0, 0, 0, 1, 'x'};
-	struct pair_stream *stream =
-		pair_request(&pair, "/t.S/Hang", timeout, es_slice(message, sizeof(message)), true);
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Hang", timeout,
+						  es_slice(message, sizeof(message)), true);
 
 	(void)state;
 	pair_pump(&pair);
@@ -235,8 +237,8 @@ static void calls_are_recycled(void **state)
 	assert_int_equal(pair.server->free_call_count, 1);
 }
 
-/* Calls of all kinds, with memory failing at the n-th allocation: whatever happens to them, nothing leaks, no call is closed
- * twice, and the connection either works or is broken. */
+/* Calls of all kinds, with memory failing at the n-th allocation: whatever happens to them, nothing
+ * leaks, no call is closed twice, and the connection either works or is broken. */
 static void every_failure_of_memory_is_survived(void **state)
 {
 	(void)state;
@@ -278,11 +280,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_empty_message_is_a_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stream_goes_both_ways, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelling_closes, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_held_call_outlives_its_stream_and_connection, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_lost_connection_closes_all_calls, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_held_call_outlives_its_stream_and_connection,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_lost_connection_closes_all_calls, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(answering_later_works, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failure_has_code_and_text, setup, teardown),
-		cmocka_unit_test_setup_teardown(finishing_ends_a_call_that_the_client_keeps_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(finishing_ends_a_call_that_the_client_keeps_open,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_hook_may_refuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_deadline_ends_a_call, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_are_recycled, setup, teardown),

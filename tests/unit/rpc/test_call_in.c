@@ -27,8 +27,8 @@ static struct pair_stream *with(const char *name, const char *value)
 {
 	struct pair_field fields[] = {{name, value}, {NULL, NULL}};
 	static const uint8_t message[] = {0, 0, 0, 0, 1, 'x'};
-	struct pair_stream *stream =
-		pair_request(&pair, "/t.S/Echo", fields, es_slice(message, sizeof(message)), true);
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Echo", fields,
+						  es_slice(message, sizeof(message)), true);
 
 	pair_pump(&pair);
 	return stream;
@@ -36,8 +36,10 @@ static struct pair_stream *with(const char *name, const char *value)
 
 static void content_types(void **state)
 {
-	static const char *const good[] = {"application/grpc", "application/grpc+proto", "application/grpc;x", NULL};
-	static const char *const bad[] = {"application/json", "application/grpcx", "application/grp", "", NULL};
+	static const char *const good[] = {"application/grpc", "application/grpc+proto",
+					   "application/grpc;x", NULL};
+	static const char *const bad[] = {"application/json", "application/grpcx",
+					  "application/grp", "", NULL};
 
 	(void)state;
 	for (size_t i = 0; good[i] != NULL; i++)
@@ -58,7 +60,8 @@ static void the_method_is_post(void **state)
 	struct pair_stream *stream = with(":method", "PUT");
 
 	(void)state;
-	pair_expect(stream, "13", "Received a HEADERS frame with :method \"PUT\" which should be POST");
+	pair_expect(stream, "13",
+		    "Received a HEADERS frame with :method \"PUT\" which should be POST");
 	assert_string_equal(stream->http_status, "405");
 }
 
@@ -105,7 +108,8 @@ static void unknown_methods(void **state)
 	assert_int_equal(pair_seen.started, 0);
 }
 
-static struct pair_stream *raw(const char *path, const char *encoding, const char *bytes, size_t len)
+static struct pair_stream *raw(const char *path, const char *encoding, const char *bytes,
+			       size_t len)
 {
 	struct pair_field fields[] = {{"grpc-encoding", encoding}, {NULL, NULL}};
 	struct pair_stream *stream = pair_request(&pair, path, fields, es_slice(bytes, len), true);
@@ -129,18 +133,21 @@ static void bad_messages(void **state)
 		    "grpc: compressed flag set with identity or empty encoding");
 	pair_expect(raw("/t.S/Echo", "gzip", "\1\0\0\0\1x", 6), "12",
 		    "grpc: Decompressor is not installed for grpc-encoding \"gzip\"");
-	pair_expect(raw("/t.S/Echo", NULL, "\7\0\0\0\1x", 6), "13", "grpc: received unexpected payload format 7");
+	pair_expect(raw("/t.S/Echo", NULL, "\7\0\0\0\1x", 6), "13",
+		    "grpc: received unexpected payload format 7");
 	pair_expect(raw("/t.S/Echo", NULL, "\0\0\0\0\2x", 6), "13", "unexpected EOF");
 	pair_expect(raw("/t.S/Bidi", NULL, "\0\0\0", 3), "13", "unexpected EOF");
-	pair_expect(raw("/t.S/Echo", NULL, "", 0), "13",
-		    "cardinality violation: received no request message from non-client-streaming RPC");
+	pair_expect(
+		raw("/t.S/Echo", NULL, "", 0), "13",
+		"cardinality violation: received no request message from non-client-streaming RPC");
 	assert_int_equal(pair_seen.messages, 0);
 }
 
 static void messages_come_in_pieces(void **state)
 {
 	static uint8_t bytes[5 + 3000];
-	struct pair_stream *unary = pair_request(&pair, "/t.S/Echo", NULL, es_slice(NULL, 0), false);
+	struct pair_stream *unary = pair_request(&pair, "/t.S/Echo", NULL, es_slice(NULL, 0),
+						 false);
 	struct pair_stream *bidi = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0), false);
 
 	(void)state;
@@ -168,7 +175,8 @@ static void messages_come_in_pieces(void **state)
 
 static void a_second_message_of_a_unary_call_is_ignored(void **state)
 {
-	struct pair_stream *stream = pair_request(&pair, "/t.S/Hang", NULL, es_slice(NULL, 0), false);
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Hang", NULL, es_slice(NULL, 0),
+						  false);
 
 	(void)state;
 	pair_send_message(&pair, stream, "one", false);
@@ -238,7 +246,8 @@ static void unfinished_requests_are_limited(void **state)
 	es_grpc_frame_write(half, 90000);
 	pair.server->config.conn_request_bytes_max = 180000;
 	for (int i = 0; i < 3; i++) {
-		streams[i] = pair_request(&pair, "/t.S/Echo", NULL, es_slice(half, sizeof(half)), false);
+		streams[i] = pair_request(&pair, "/t.S/Echo", NULL, es_slice(half, sizeof(half)),
+					  false);
 		pair_pump(&pair);
 	}
 	assert_false(streams[0]->closed);
@@ -281,12 +290,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unknown_methods, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_messages, setup, teardown),
 		cmocka_unit_test_setup_teardown(messages_come_in_pieces, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_second_message_of_a_unary_call_is_ignored, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_second_message_of_a_unary_call_is_ignored, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(metadata_can_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_fields_are_kept, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_request_that_does_not_arrive_is_dropped, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_request_that_does_not_arrive_is_dropped, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(unfinished_requests_are_limited, setup, teardown),
-		cmocka_unit_test_setup_teardown(streams_are_refused_while_requests_hold_too_much, setup, teardown),
+		cmocka_unit_test_setup_teardown(streams_are_refused_while_requests_hold_too_much,
+						setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,8 @@ static void large_unary(struct es_rpc_call *call, size_t size)
 
 static void large_answers_arrive_whole(void **state)
 {
-	static const size_t sizes[] = {1, 2000, 2048, 16384 - 5, 16384, 65535, 65536, 300000, 2000000};
+	static const size_t sizes[] = {1,     2000,  2048,   16384 - 5, 16384,
+				       65535, 65536, 300000, 2000000};
 
 	(void)state;
 	for (size_t i = 0; i < ES_ARRAY_LEN(sizes); i++) {
@@ -197,7 +198,8 @@ static void stop_taking(struct pair_stream *stream)
 
 static void a_slow_client_is_waited_for_and_told_of(void **state)
 {
-	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0), false);
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0),
+						  false);
 	struct es_rpc_call *call;
 
 	(void)state;
@@ -247,7 +249,8 @@ static void requests_wait_while_answers_do(void **state)
 static void a_deadline_does_not_cut_a_message(void **state)
 {
 	struct pair_field timeout[] = {{"grpc-timeout", "1S"}, {NULL, NULL}};
-	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", timeout, es_slice(NULL, 0), false);
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", timeout, es_slice(NULL, 0),
+						  false);
 
 	(void)state;
 	pair_pump(&pair);
@@ -265,13 +268,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(large_answers_arrive_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_messages_share_frames, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_body_is_made_as_the_client_takes_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_body_is_made_as_the_client_takes_it, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(an_empty_body_is_an_empty_message, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_body_that_fails_resets_its_stream, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_body_that_fails_resets_its_stream, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_body_is_dropped_with_its_stream, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_slow_client_is_waited_for_and_told_of, small_window, teardown),
-		cmocka_unit_test_setup_teardown(requests_wait_while_answers_do, small_window, teardown),
-		cmocka_unit_test_setup_teardown(a_deadline_does_not_cut_a_message, small_window, teardown),
+		cmocka_unit_test_setup_teardown(a_slow_client_is_waited_for_and_told_of,
+						small_window, teardown),
+		cmocka_unit_test_setup_teardown(requests_wait_while_answers_do, small_window,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_deadline_does_not_cut_a_message, small_window,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

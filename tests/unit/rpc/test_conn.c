@@ -19,7 +19,8 @@ static int bare_setup(void **state)
 {
 	(void)state;
 	pair_init(&pair, UINT64_MAX);
-	return pair_open(&pair) < 0 || es_rpc_conn_new(pair.server, &pair.face, NULL, &pair.conn) < 0;
+	return pair_open(&pair) < 0 ||
+	       es_rpc_conn_new(pair.server, &pair.face, NULL, &pair.conn) < 0;
 }
 
 static void receive(const char *bytes, size_t len)
@@ -90,10 +91,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_preface_decides, bare_setup, teardown),
 		cmocka_unit_test_setup_teardown(anything_else_is_http1, bare_setup, teardown),
-		cmocka_unit_test_setup_teardown(a_listener_without_http_knows_only_http2, bare_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_listener_without_http_knows_only_http2,
+						bare_setup, teardown),
 		cmocka_unit_test_setup_teardown(silence_is_not_waited_for, bare_setup, teardown),
-		cmocka_unit_test_setup_teardown(draining_an_unknown_connection_ends_it, bare_setup, teardown),
-		cmocka_unit_test_setup_teardown(the_end_of_an_unknown_connection_ends_it, bare_setup, teardown),
+		cmocka_unit_test_setup_teardown(draining_an_unknown_connection_ends_it, bare_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_end_of_an_unknown_connection_ends_it,
+						bare_setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,8 @@ static void produce_all(void)
 		assert_int_equal(nghttp2_session_mem_recv(pair.client, out, len), len);
 }
 
-/* The GOAWAY in what the server sends, whatever a client would make of the rest. False: there is none. */
+/* The GOAWAY in what the server sends, whatever a client would make of the rest. False: there is
+ * none. */
 static bool find_goaway(uint32_t *ret_code)
 {
 	static uint8_t out[(size_t)1 << 20];
@@ -157,10 +158,37 @@ static void many_resets_end_the_connection(void **state)
 	for (uint32_t i = 0; i < 10000 && pair.conn->life == ES_CONN_OPEN; i++) {
 		/* HEADERS that need the static table alone: POST, http, /, and then RST_STREAM. */
 		uint32_t id = 2 * i + 1;
-		uint8_t frames[] = {0, 0, 9, 1, 4, 0, (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id,
-				    0x83, 0x86, 0x84, 0x01, 4, 't', 'e', 's', 't',
-				    0, 0, 4, 3, 0, 0, (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id,
-				    0, 0, 0, 8};
+		uint8_t frames[] = {0,
+				    0,
+				    9,
+				    1,
+				    4,
+				    0,
+				    (uint8_t)(id >> 16),
+				    (uint8_t)(id >> 8),
+				    (uint8_t)id,
+				    0x83,
+				    0x86,
+				    0x84,
+				    0x01,
+				    4,
+				    't',
+				    'e',
+				    's',
+				    't',
+				    0,
+				    0,
+				    4,
+				    3,
+				    0,
+				    0,
+				    (uint8_t)(id >> 16),
+				    (uint8_t)(id >> 8),
+				    (uint8_t)id,
+				    0,
+				    0,
+				    0,
+				    8};
 
 		receive(frames, sizeof(frames));
 		assert_true(i < 3000);
@@ -200,11 +228,13 @@ static void endless_headers_end_the_connection(void **state)
 	assert_true(find_goaway(&code));
 }
 
-/* One entry of the table, 4 KB, and then its index again and again: little to send, much to hold. */
+/* One entry of the table, 4 KB, and then its index again and again: little to send, much to hold.
+ */
 static void a_header_bomb_is_refused(void **state)
 {
 	static uint8_t frame[9 + 9 + 5 + 4000 + 100] = {0, 0, 0, 1, 4, 0, 0, 0, 1};
-	static const uint8_t begin[] = {0x83, 0x86, 0x84, 0x01, 4, 't', 'e', 's', 't', 0x40, 1, 'x', 0x7f, 0xa1, 0x1e};
+	static const uint8_t begin[] = {0x83, 0x86, 0x84, 0x01, 4,    't',  'e', 's',
+					't',  0x40, 1,    'x',  0x7f, 0xa1, 0x1e};
 	size_t at = 9;
 
 	(void)state;
@@ -287,7 +317,8 @@ static void abandoning_ends_everything(void **state)
 static void uploads_are_not_throttled(void **state)
 {
 	static uint8_t bytes[90005];
-	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0), false);
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0),
+						  false);
 
 	(void)state;
 	es_grpc_frame_write(bytes, 90000);
@@ -305,16 +336,19 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pings_are_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(pings_too_often_are_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(pings_beside_answers_are_fine, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_silent_client_is_pinged_and_then_dropped, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_silent_client_is_pinged_and_then_dropped, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_flood_of_settings_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_of_pings_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_resets_end_the_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(some_resets_are_fine, setup, teardown),
-		cmocka_unit_test_setup_teardown(endless_headers_end_the_connection, setup, teardown),
+		cmocka_unit_test_setup_teardown(endless_headers_end_the_connection, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_header_bomb_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage_ends_the_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(settings_must_come, setup, teardown),
-		cmocka_unit_test_setup_teardown(draining_ends_streams_and_waits_for_calls, setup, teardown),
+		cmocka_unit_test_setup_teardown(draining_ends_streams_and_waits_for_calls, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(abandoning_ends_everything, setup, teardown),
 		cmocka_unit_test_setup_teardown(uploads_are_not_throttled, setup, teardown),
 	};

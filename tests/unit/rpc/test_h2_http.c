@@ -50,13 +50,17 @@ static int http_setup(void **state)
 	late = NULL;
 	pair_init(&pair, UINT64_MAX);
 	return pair_open(&pair) < 0 || pair_register(&pair) < 0 ||
-	       es_http_register(pair.server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0 || pair_connect(&pair) < 0;
+	       es_http_register(pair.server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0 ||
+	       pair_connect(&pair) < 0;
 }
 
 static struct pair_stream *ask(const char *method, const char *path, struct es_slice body)
 {
-	struct pair_field fields[] = {
-		{":method", method}, {"content-type", NULL}, {"te", NULL}, {"x-test", "hi"}, {NULL, NULL}};
+	struct pair_field fields[] = {{":method", method},
+				      {"content-type", NULL},
+				      {"te", NULL},
+				      {"x-test", "hi"},
+				      {NULL, NULL}};
 	struct pair_stream *stream = pair_request(&pair, path, fields, body, true);
 
 	pair_pump(&pair);
@@ -153,11 +157,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(requests_are_answered, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(an_answer_may_come_later_or_for_nobody, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(an_answer_may_come_later_or_for_nobody, http_setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(large_bodies_are_refused, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(a_grpc_method_asks_for_its_content_type, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_grpc_method_asks_for_its_content_type, http_setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_listener_may_have_one_face, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(a_request_without_end_is_dropped, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_request_without_end_is_dropped, http_setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

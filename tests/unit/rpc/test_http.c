@@ -21,10 +21,12 @@ static char seen[300];
 static void note(void *ctx, struct es_http_request *request)
 {
 	struct es_slice path = es_http_path(request), value;
-	int len = snprintf(seen, sizeof(seen), "%s %.*s", (const char *)ctx, (int)path.len, (const char *)path.data);
+	int len = snprintf(seen, sizeof(seen), "%s %.*s", (const char *)ctx, (int)path.len,
+			   (const char *)path.data);
 
 	for (size_t n = 0; es_http_query(request, "k", n, &value); n++)
-		len += snprintf(seen + len, sizeof(seen) - (size_t)len, " %.*s", (int)value.len, (const char *)value.data);
+		len += snprintf(seen + len, sizeof(seen) - (size_t)len, " %.*s", (int)value.len,
+				(const char *)value.data);
 	es_http_respond(request, 200, NULL, es_slice(NULL, 0));
 }
 
@@ -40,8 +42,10 @@ static int http_setup(void **state)
 	(void)state;
 	pair_init(&pair, UINT64_MAX);
 	return pair_open(&pair) < 0 ||
-	       es_http_register(pair.server, outer, ES_ARRAY_LEN(outer), (void *)(uintptr_t) "outer") < 0 ||
-	       es_http_register(pair.server, inner, ES_ARRAY_LEN(inner), (void *)(uintptr_t) "inner") < 0;
+	       es_http_register(pair.server, outer, ES_ARRAY_LEN(outer),
+				(void *)(uintptr_t) "outer") < 0 ||
+	       es_http_register(pair.server, inner, ES_ARRAY_LEN(inner),
+				(void *)(uintptr_t) "inner") < 0;
 }
 
 /* What the handler noted; or the status of a refusal. */

@@ -28,8 +28,8 @@ static void show(void *ctx, struct es_http_request *request)
 
 	(void)ctx;
 	es_http_header(request, "x-test", &value);
-	len = snprintf(text, sizeof(text), "[%.*s %.*s]", (int)path.len, (const char *)path.data, (int)value.len,
-		       (const char *)value.data);
+	len = snprintf(text, sizeof(text), "[%.*s %.*s]", (int)path.len, (const char *)path.data,
+		       (int)value.len, (const char *)value.data);
 	es_http_respond(request, 200, "text/plain", es_slice(text, (size_t)len));
 }
 
@@ -66,7 +66,8 @@ static int http_setup(void **state)
 	(void)state;
 	late = NULL;
 	pair_init(&pair, UINT64_MAX);
-	if (pair_open(&pair) < 0 || es_http_register(pair.server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0)
+	if (pair_open(&pair) < 0 ||
+	    es_http_register(pair.server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0)
 		return 1;
 	return es_rpc_conn_new(pair.server, &pair.face, NULL, &pair.conn) < 0;
 }
@@ -82,7 +83,8 @@ static const char *say_bytes(const char *text, size_t len)
 	if (pair.conn->protocol == NULL)
 		output_len = 0;
 	es_rpc_conn_receive(pair.conn, (const uint8_t *)text, len);
-	while ((got = es_rpc_conn_produce(pair.conn, (uint8_t *)output + output_len, ES_NET_PRODUCE_MIN)) > 0)
+	while ((got = es_rpc_conn_produce(pair.conn, (uint8_t *)output + output_len,
+					  ES_NET_PRODUCE_MIN)) > 0)
 		output_len += got;
 	output[output_len] = '\0';
 	return output;
@@ -114,14 +116,16 @@ static void a_request_is_answered(void **state)
 	const char *got = say("GET /show HTTP/1.1\r\nHost: a\r\nX-Test:  hi \r\n\r\n");
 
 	(void)state;
-	begins(got, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n");
+	begins(got, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\nDate: "
+		    "Tue, 14 Nov 2023 22:13:20 GMT\r\n");
 	ends(got, "\r\n\r\n[/show hi]");
 	assert_int_equal(pair.conn->life, ES_CONN_OPEN);
 }
 
 static void it_may_come_byte_by_byte(void **state)
 {
-	const char *text = "POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" GET("/show");
+	const char *text = "POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" GET(
+		"/show");
 	const char *got = "";
 
 	(void)state;
@@ -176,31 +180,40 @@ static void refusals(void **state)
 		{"GET /show HTTP/1.1\r\nHost : a\r\n\r\n", "400 Bad Request", false},
 		{"GET /show HTTP/1.1\r\nHost: a\r\nX: a\001b\r\n\r\n", "400 Bad Request", false},
 		{"GET /show HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", "400 Bad Request", false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n 0\r\n\r\n0123456789", "400 Bad Request", false},
+		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n 0\r\n\r\n0123456789",
+		 "400 Bad Request", false},
 		{"PRI * HTTP/1.1\r\n\r\n", "400 Bad Request", false},
 		{"P", "", true},
 		{"\x16\x03\x01\x02", "400 Bad Request", false}, /* TLS */
 		{"hello\r\n\r\n", "400 Bad Request", false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n0\r\n\r\n",
 		 "400 Bad Request", false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "400 Bad Request",
+		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: "
+		 "6\r\n\r\nhello",
+		 "400 Bad Request", false},
+		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400 Bad Request",
 		 false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400 Bad Request", false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5 5\r\n\r\n", "400 Bad Request", false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "400 Bad Request", false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "400 Bad Request", false},
-		{"POST /post HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400 Bad Request", false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n", "413 Request Entity Too Large",
+		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5 5\r\n\r\n", "400 Bad Request",
 		 false},
-		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: magic\r\n\r\n", "417 Expectation Failed",
-		 false},
+		{"POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+		 "400 Bad Request", false},
+		{"POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+		 "400 Bad Request", false},
+		{"POST /post HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		 "400 Bad Request", false},
+		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n",
+		 "413 Request Entity Too Large", false},
+		{"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: magic\r\n\r\n",
+		 "417 Expectation Failed", false},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
 		char begin[100];
 
-		snprintf(begin, sizeof(begin), cases[i].status[0] == '\0' ? "" : "HTTP/1.1 %s\r\n", cases[i].status);
+		snprintf(begin, sizeof(begin), cases[i].status[0] == '\0' ? "" : "HTTP/1.1 %s\r\n",
+			 cases[i].status);
 		begins(say(cases[i].request), begin);
 		assert_int_equal(pair.conn->life == ES_CONN_OPEN, cases[i].stays);
 		assert_int_equal(strstr(output, "Connection: close\r\n") == NULL, cases[i].stays);
@@ -229,7 +242,9 @@ static void long_heads_are_refused(void **state)
 	begins(output, "HTTP/1.1 431 ");
 	es_rpc_conn_free(pair.conn);
 	assert_int_equal(es_rpc_conn_new(pair.server, &pair.face, NULL, &pair.conn), 0);
-	say("POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"); /* trailers without end */
+	say("POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"); /* trailers
+											     without
+											     end */
 	for (int i = 0; i < 20000 && pair.conn->life == ES_CONN_OPEN; i++)
 		say("abcdefg: hijkl\r\n");
 	begins(output, "HTTP/1.1 431 ");
@@ -238,14 +253,17 @@ static void long_heads_are_refused(void **state)
 static void bodies(void **state)
 {
 	(void)state;
-	ends(say("POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: x\r\n\r\n"),
+	ends(say("POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: x\r\n\r\n"),
 	     "\r\n\r\nabcde");
 	ends(say("POST /post HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\n");
-	ends(say("POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"),
+	ends(say("POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: "
+		 "100-continue\r\n\r\n"),
 	     "HTTP/1.1 100 Continue\r\n\r\n");
 	ends(say("xyz"), "\r\n\r\nxyz");
 	/* A GET's body is read and means nothing. */
-	ends(say("GET /show HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nGET" GET("/show/2")), "[/show/2 -]");
+	ends(say("GET /show HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nGET" GET("/show/2")),
+	     "[/show/2 -]");
 	/* No end in sight. */
 	say("POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
 	for (int i = 0; i < 30000 && pair.conn->life == ES_CONN_OPEN; i++)
@@ -260,11 +278,14 @@ static void connections_stay_or_not(void **state)
 		bool stays;
 	} cases[] = {
 		{GET("/show"), NULL, true},
-		{"GET /show HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "Connection: close\r\n", false},
+		{"GET /show HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+		 "Connection: close\r\n", false},
 		{"GET /show HTTP/1.0\r\n\r\n", "Connection: close\r\n", false},
-		{"GET /show HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "Connection: keep-alive\r\n", true},
+		{"GET /show HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+		 "Connection: keep-alive\r\n", true},
 		/* What curl --http2 asks first: not now. */
-		{"GET /show HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n",
+		{"GET /show HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: "
+		 "h2c\r\nHTTP2-Settings: AA\r\n\r\n",
 		 NULL, true},
 	};
 
@@ -397,7 +418,8 @@ static void failures_of_memory_are_survived(void **state)
 		if (pair_open(&pair) == 0 &&
 		    es_http_register(pair.server, handlers, ES_ARRAY_LEN(handlers), NULL) == 0 &&
 		    es_rpc_conn_new(pair.server, &pair.face, NULL, &pair.conn) == 0) {
-			say("POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" GET("/big") GET("/show?q=1"));
+			say("POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" GET(
+				"/big") GET("/show?q=1"));
 			if (!pair.fault.fired)
 				ends(output, "[/show -]");
 		}
@@ -413,21 +435,28 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_request_is_answered, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(it_may_come_byte_by_byte, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(folded_fields_are_refused_in_pieces_too, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(folded_fields_are_refused_in_pieces_too, http_setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(head_has_no_body, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(long_heads_are_refused, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(bodies, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(connections_stay_or_not, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(pipelined_answers_do_not_pile_up, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(a_client_that_leaves_is_answered_in_vain, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(the_end_of_input_lets_the_answer_through, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order,
+						http_setup, teardown),
+		cmocka_unit_test_setup_teardown(pipelined_answers_do_not_pile_up, http_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_client_that_leaves_is_answered_in_vain,
+						http_setup, teardown),
+		cmocka_unit_test_setup_teardown(the_end_of_input_lets_the_answer_through,
+						http_setup, teardown),
 		cmocka_unit_test_setup_teardown(half_requests_time_out, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(idle_connections_are_closed, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(a_handler_may_take_its_time, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(draining_closes_behind_the_answer, http_setup, teardown),
-		cmocka_unit_test_setup_teardown(failures_of_memory_are_survived, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(draining_closes_behind_the_answer, http_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(failures_of_memory_are_survived, http_setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,12 +24,13 @@ static int reflection_setup(void **state)
 {
 	(void)state;
 	pair_init(&pair, UINT64_MAX);
-	return pair_open(&pair) < 0 || pair_register(&pair) < 0 || es_rpc_register_reflection(pair.server) < 0 ||
-	       pair_connect(&pair) < 0;
+	return pair_open(&pair) < 0 || pair_register(&pair) < 0 ||
+	       es_rpc_register_reflection(pair.server) < 0 || pair_connect(&pair) < 0;
 }
 
 /* The answer to one question; and that it repeats the question. The answer is field `number`. */
-static struct es_slice ask(const char *version, uint8_t field, const char *name, uint32_t *ret_number)
+static struct es_slice ask(const char *version, uint8_t field, const char *name,
+			   uint32_t *ret_number)
 {
 	char path[100], request[120];
 	struct es_pb_reader reader;
@@ -38,7 +39,8 @@ static struct es_slice ask(const char *version, uint8_t field, const char *name,
 	struct pair_stream *stream;
 	bool repeated = false;
 
-	snprintf(path, sizeof(path), "/grpc.reflection.%s.ServerReflection/ServerReflectionInfo", version);
+	snprintf(path, sizeof(path), "/grpc.reflection.%s.ServerReflection/ServerReflectionInfo",
+		 version);
 	snprintf(request, sizeof(request), "%c%c%s", FIELD_BYTES(field), (int)strlen(name), name);
 	stream = pair_call(&pair, path, request);
 	pair_pump(&pair);
@@ -80,7 +82,8 @@ static void services_are_listed(void **state)
 	(void)state;
 	assert_int_equal(count_fields(ask("v1", 7, "*", &number), &first), 3);
 	assert_int_equal(number, 6);
-	assert_true(memmem(first.data, first.len, "grpc.reflection.v1.ServerReflection", 35) != NULL);
+	assert_true(memmem(first.data, first.len, "grpc.reflection.v1.ServerReflection", 35) !=
+		    NULL);
 	assert_int_equal(count_fields(ask("v1alpha", 7, "x", &number), &first), 3);
 }
 
@@ -90,7 +93,8 @@ static void files_come_with_their_imports(void **state)
 	uint32_t number;
 
 	(void)state;
-	assert_true(count_fields(ask("v1", 4, "etcdserverpb.KV.Range", &number), &file) >= 3); /* rpc, kv, auth */
+	assert_true(count_fields(ask("v1", 4, "etcdserverpb.KV.Range", &number), &file) >=
+		    3); /* rpc, kv, auth */
 	assert_int_equal(number, 4);
 	assert_true(es_slice_eq(es_wire_file_name(file), ES_SLICE("rpc.proto")));
 	assert_int_equal(count_fields(ask("v1alpha", 3, "kv.proto", &number), &file), 1);
@@ -110,7 +114,8 @@ static void what_is_not_there_is_not_found(void **state)
 	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
 		error = ask("v1", cases[i].field, cases[i].name, &number);
 		assert_int_equal(number, 7);
-		assert_true(error.len > 2 && error.data[0] == 8 && error.data[1] == ES_GRPC_NOT_FOUND);
+		assert_true(error.len > 2 && error.data[0] == 8 &&
+			    error.data[1] == ES_GRPC_NOT_FOUND);
 	}
 	error = ask("v1", 6, "mvccpb.KeyValue", &number);
 	assert_int_equal(number, 5);
@@ -118,8 +123,8 @@ static void what_is_not_there_is_not_found(void **state)
 
 static void nonsense_is_refused(void **state)
 {
-	struct pair_stream *stream =
-		pair_call(&pair, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "\xff\xff");
+	struct pair_stream *stream = pair_call(
+		&pair, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "\xff\xff");
 
 	(void)state;
 	pair_pump(&pair);
@@ -133,8 +138,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(services_are_listed, reflection_setup, teardown),
-		cmocka_unit_test_setup_teardown(files_come_with_their_imports, reflection_setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_not_there_is_not_found, reflection_setup, teardown),
+		cmocka_unit_test_setup_teardown(files_come_with_their_imports, reflection_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_there_is_not_found, reflection_setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(nonsense_is_refused, reflection_setup, teardown),
 	};
 

@@ -14,7 +14,8 @@
 
 #include "pair.h"
 
-/* The server on a loop, with sockets. What a client says is written by hand: the wire has tests of its own. */
+/* The server on a loop, with sockets. What a client says is written by hand: the wire has tests of
+ * its own. */
 
 static struct pair pair; /* for its memory, clock and configuration */
 static uv_loop_t loop;
@@ -65,12 +66,14 @@ static uint16_t listen_on(const struct es_rpc_listen *listen)
 	return port;
 }
 
-static const struct es_rpc_listen anywhere = {.host = "127.0.0.1", .faces = ES_RPC_FACE_GRPC | ES_RPC_FACE_HTTP};
+static const struct es_rpc_listen anywhere = {.host = "127.0.0.1",
+					      .faces = ES_RPC_FACE_GRPC | ES_RPC_FACE_HTTP};
 
 static int connect_to(uint16_t port)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(port),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -168,8 +171,9 @@ static void listeners_close_at_once(void **state)
 {
 	uint16_t port = listen_on(&anywhere);
 	int fd = connect_to(port), second;
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(port),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	(void)state;
 	say(fd, "GET", 3);
@@ -189,19 +193,24 @@ static void addresses_in_use_and_wrong_ones_are_told(void **state)
 
 	(void)state;
 	listen.port = listen_on(&anywhere);
-	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)), ES_EBUSY);
+	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)),
+			 ES_EBUSY);
 	assert_non_null(strstr(errmsg, "127.0.0.1:"));
 	assert_non_null(strstr(errmsg, "address already in use"));
 	listen.host = "not a host";
-	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)), ES_EINVAL);
+	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)),
+			 ES_EINVAL);
 	assert_non_null(strstr(errmsg, "not a host"));
 	listen.host = "192.0.2.1";
-	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)), ES_EINVAL);
+	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)),
+			 ES_EINVAL);
 	listen = (struct es_rpc_listen){.unix_path = "/nowhere/at/all"};
-	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)), ES_EIO);
+	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)),
+			 ES_EIO);
 	assert_non_null(strstr(errmsg, "/nowhere/at/all"));
 	listen.unix_path = "";
-	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)), ES_EINVAL);
+	assert_int_equal(es_rpc_server_listen(pair.server, &listen, &port, errmsg, sizeof(errmsg)),
+			 ES_EINVAL);
 }
 
 static void names_and_all_addresses_work(void **state)
@@ -247,7 +256,8 @@ static void an_abandoned_socket_file_is_replaced_and_a_served_one_not(void **sta
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(es_rpc_server_listen(pair.server, &where, &port, errmsg, sizeof(errmsg)), ES_EBUSY);
+	assert_int_equal(es_rpc_server_listen(pair.server, &where, &port, errmsg, sizeof(errmsg)),
+			 ES_EBUSY);
 	close(fd);
 	assert_int_equal(listen_on(&where), 0);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -276,7 +286,8 @@ static void failures_of_memory_are_told(void **state)
 		if (pair_open(&pair) == 0) {
 			char errmsg[200];
 			uint16_t port;
-			int rc = es_rpc_server_listen(pair.server, &anywhere, &port, errmsg, sizeof(errmsg));
+			int rc = es_rpc_server_listen(pair.server, &anywhere, &port, errmsg,
+						      sizeof(errmsg));
 
 			assert_true(rc == (pair.fault.fired ? ES_ENOMEM : 0));
 			stop(0);
@@ -313,14 +324,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(it_serves_on_sockets_and_stops, setup, teardown),
-		cmocka_unit_test_setup_teardown(it_stops_without_ever_having_listened, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_client_that_stays_is_dropped_after_the_grace_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_stops_without_ever_having_listened, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_client_that_stays_is_dropped_after_the_grace_time,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(stopping_again_is_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(listeners_close_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(addresses_in_use_and_wrong_ones_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(addresses_in_use_and_wrong_ones_are_told, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(names_and_all_addresses_work, setup, teardown),
 		cmocka_unit_test_setup_teardown(ports_can_be_shared_when_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_abandoned_socket_file_is_replaced_and_a_served_one_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_abandoned_socket_file_is_replaced_and_a_served_one_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_connection_waits_for_memory, setup, teardown),
 		cmocka_unit_test(failures_of_memory_are_told),
 	};
