@@ -65,6 +65,7 @@ struct es_server {
 	bool has_leader;
 	bool serving;
 	bool stopping;
+	bool rpc_done; /* no listener and no call is left */
 	char errmsg[ERROR_BYTES_MAX];
 };
 
@@ -103,6 +104,7 @@ static void rpc_stopped(void *ctx)
 {
 	struct es_server *s = ctx;
 
+	s->rpc_done = true;
 	if (s->api != NULL)
 		es_api_close(s->api, api_closed, s);
 	else
@@ -112,7 +114,7 @@ static void rpc_stopped(void *ctx)
 static void stop(struct es_server *s, uint64_t grace_ms)
 {
 	if (s->stopping) {
-		if (grace_ms == 0 && s->rpc != NULL)
+		if (grace_ms == 0 && s->rpc != NULL && !s->rpc_done)
 			es_rpc_server_stop(s->rpc, 0, rpc_stopped, s);
 		return;
 	}
