@@ -82,13 +82,27 @@ static void auth_role_add(struct es_rpc_call *call, struct es_slice request)
 		not_supported(call);
 }
 
+/* A key, and no end that is not above it; one zero byte is "to the end". */
+static bool is_permission_range(struct es_slice key, struct es_slice end)
+{
+	if (key.len == 0)
+		return false;
+	return end.len == 0 || es_slice_eq(end, es_slice("", 1)) || es_slice_cmp(key, end) < 0;
+}
+
 static void auth_grant_permission(struct es_rpc_call *call, struct es_slice request)
 {
 	Etcdserverpb__AuthRoleGrantPermissionRequest *asked =
 		es_api_decode(call, &etcdserverpb__auth_role_grant_permission_request__descriptor, request);
 
-	if (asked != NULL)
-		es_rpc_finish_status(call, asked->perm == NULL ? ES_EPERMISSION_NOT_GIVEN : ES_EROLE_NOT_FOUND);
+	if (asked == NULL)
+		return;
+	if (asked->perm == NULL)
+		es_rpc_finish_status(call, ES_EPERMISSION_NOT_GIVEN);
+	else if (!is_permission_range(es_api_bytes(asked->perm->key), es_api_bytes(asked->perm->range_end)))
+		es_rpc_finish_status(call, ES_EINVALID_AUTH_MGMT);
+	else
+		es_rpc_finish_status(call, ES_EROLE_NOT_FOUND);
 }
 
 static void auth_no_user(struct es_rpc_call *call, struct es_slice request)

@@ -16,7 +16,7 @@ struct range_call {
 	struct es_rpc_call *call;
 	struct es_api *api;
 	struct es_wire_range request;
-	const struct es_mvcc_range_res *res;
+	struct es_mvcc_range_res res;
 	struct es_wire_header header;
 	/* Of a large or streamed answer. */
 	struct es_rpc_body body;
@@ -87,18 +87,18 @@ static size_t part_size(const struct range_call *rc, size_t next)
 {
 	if (next == 0)
 		return es_wire_head_size(&rc->header);
-	if (next <= rc->res->n)
-		return kvs_size(rc->res, next - 1, next);
-	return es_wire_range_tail_size(rc->res->more, rc->res->count);
+	if (next <= rc->res.n)
+		return kvs_size(&rc->res, next - 1, next);
+	return es_wire_range_tail_size(rc->res.more, rc->res.count);
 }
 
 static uint8_t *part_write(const struct range_call *rc, size_t next, uint8_t *out)
 {
 	if (next == 0)
 		return es_wire_head_write(out, &rc->header);
-	if (next <= rc->res->n)
-		return kvs_write(out, rc->res, next - 1, next);
-	return es_wire_range_tail_write(out, rc->res->more, rc->res->count);
+	if (next <= rc->res.n)
+		return kvs_write(out, &rc->res, next - 1, next);
+	return es_wire_range_tail_write(out, rc->res.more, rc->res.count);
 }
 
 static ptrdiff_t produce(struct es_rpc_body *body, uint8_t *out, size_t cap)
@@ -118,7 +118,7 @@ static ptrdiff_t produce(struct es_rpc_body *body, uint8_t *out, size_t cap)
 			rc->part_sent += n;
 			continue;
 		}
-		if (rc->next > rc->res->n + 1)
+		if (rc->next > rc->res.n + 1)
 			break;
 		if (part_size(rc, rc->next) <= (size_t)(end - at)) {
 			at = part_write(rc, rc->next++, at);
@@ -140,7 +140,7 @@ static void produced(struct es_rpc_body *body)
 
 static void range_answer(struct range_call *rc)
 {
-	size_t size = range_size(&rc->header, rc->res);
+	size_t size = range_size(&rc->header, &rc->res);
 	uint8_t *out;
 
 	if (size > SMALL_ANSWER_BYTES) {
@@ -154,28 +154,21 @@ static void range_answer(struct range_call *rc)
 	out = es_rpc_send(rc->call, size);
 	if (out == NULL)
 		return;
-	(void)range_write(out, &rc->header, rc->res);
+	(void)range_write(out, &rc->header, &rc->res);
 	es_rpc_finish(rc->call, ES_GRPC_OK, NULL);
 }
 
 /* Reads now; fails the call and returns false when that is refused. */
 static bool read_now(struct range_call *rc)
 {
-	const struct es_mvcc_txn *txn;
-	const struct es_mvcc_txn_res *res;
-	struct es_arena *arena = es_rpc_call_arena(rc->call);
+	const struct es_mvcc_range_req req = es_command_range_from_wire(&rc->request);
 	struct es_engine_header header = es_engine_header(rc->api->engine);
-	int status = es_command_txn_from_range(&rc->request, arena, &txn);
+	int status = es_engine_range(rc->api->engine, &req, es_rpc_call_arena(rc->call), &rc->res);
 
-	if (status == 0)
-		status = es_engine_read_txn(rc->api->engine, txn, arena, &res);
-	if (status < 0) {
-		es_rpc_finish_status(rc->call, status);
-		return false;
-	}
 	rc->header = es_api_header(&header);
-	rc->res = &res->ops[0].u.range;
-	return true;
+	if (status < 0)
+		es_rpc_finish_status(rc->call, status);
+	return status == 0;
 }
 
 static void on_range_ready(void *arg, int status)
@@ -238,8 +231,8 @@ static size_t chunk_end(const struct range_call *rc, size_t *ret_size)
 	size_t end = rc->next;
 	size_t size = 0;
 
-	while (end < rc->res->n && end - rc->next < rc->chunk) {
-		size_t more = kvs_size(rc->res, end, end + 1);
+	while (end < rc->res.n && end - rc->next < rc->chunk) {
+		size_t more = kvs_size(&rc->res, end, end + 1);
 
 		if (end > rc->next && size + more > rc->api->config.max_request_bytes)
 			break;
@@ -252,7 +245,7 @@ static size_t chunk_end(const struct range_call *rc, size_t *ret_size)
 
 static void stream_pump(struct range_call *rc)
 {
-	const struct es_mvcc_range_res *res = rc->res;
+	const struct es_mvcc_range_res *res = &rc->res;
 
 	while (es_rpc_queued_bytes(rc->call) <= STREAM_QUEUE_LOW) {
 		size_t inner;
@@ -311,7 +304,8 @@ static void kv_range_stream(struct es_rpc_call *call, struct es_slice request)
 	if (rc == NULL)
 		return;
 	range = &rc->request;
-	if (range->sort_target != ES_MVCC_SORT_KEY || range->sort_order == ES_MVCC_SORT_DESCEND) {
+	if (range->sort_order != ES_MVCC_SORT_NONE &&
+	    (range->sort_target != ES_MVCC_SORT_KEY || range->sort_order != ES_MVCC_SORT_ASCEND)) {
 		es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED, "RangeStream does not support custom sort orders");
 		return;
 	}

@@ -239,9 +239,7 @@ static bool serve(struct watch *watch, bool *ret_again)
 	rc = take_events(watch, &buf, &count, ret_again);
 	events = (struct es_watch_event *const *)(void *)buf.data;
 	if (rc == 0 && count > 0) {
-		struct es_wire_watch head =
-			answer(stream, watch->id,
-			       es_watch_is_synced(watch->watcher) ? revision(stream) : events[count - 1]->mod_revision);
+		struct es_wire_watch head = answer(stream, watch->id, revision(stream));
 
 		*ret_again = true;
 		watch->progress_due = false;

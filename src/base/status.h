@@ -71,6 +71,7 @@ enum es_grpc_code {
 	X(EROLE_NOT_FOUND, -124, FAILED_PRECONDITION, "etcdserver: role name not found")                        \
 	X(EROOT_USER_NOT_EXIST, -125, FAILED_PRECONDITION, "etcdserver: root user does not exist")              \
 	X(EPERMISSION_NOT_GIVEN, -126, INVALID_ARGUMENT, "etcdserver: permission not given")                    \
+	X(EINVALID_AUTH_MGMT, -127, INVALID_ARGUMENT, "etcdserver: invalid auth management")                    \
 	X(ENOSPACE, -200, RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded")                      \
 	X(ETOO_MANY_REQUESTS, -201, RESOURCE_EXHAUSTED, "etcdserver: too many requests")                        \
 	X(ENO_LEADER, -202, UNAVAILABLE, "etcdserver: no leader")                                               \

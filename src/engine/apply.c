@@ -136,12 +136,10 @@ int es_engine_write(struct es_engine *e, struct es_engine_op *op, enum es_comman
 
 	op->txn = txn;
 	op->over_quota = cost > 0 && es_mvcc_bytes(e->store) + cost > e->config.quota_bytes;
-	if (alarm_active(e, ES_ALARM_CORRUPT))
-		return ES_ECORRUPT_MEMBER;
-	if (cost > 0 && alarm_active(e, ES_ALARM_NOSPACE))
+	if (cost > 0 && alarm_active(e, ES_ALARM_NOSPACE) && !alarm_active(e, ES_ALARM_CORRUPT))
 		return ES_ENOSPACE;
 	/* The alarm is there when the refusal is told. */
-	if (op->over_quota)
+	if (op->over_quota && !alarm_active(e, ES_ALARM_CORRUPT))
 		return propose_quota_alarm(e, true, op);
 	return es_engine_propose(e, op, kind, request);
 }
@@ -232,8 +230,6 @@ static int apply_txn(struct es_engine *e, const struct es_command *command, stru
 	}
 	if (alarm_active(e, ES_ALARM_NOSPACE) && txn_cost(txn) > 0)
 		return ES_ENOSPACE;
-	if (alarm_active(e, ES_ALARM_CORRUPT))
-		return ES_ECORRUPT_MEMBER;
 	rc = es_mvcc_txn_apply(e->store, txn, &env, arena, &res, &events, &count);
 	if (rc == 0) {
 		count_ops(e, res);
@@ -246,6 +242,12 @@ static int apply_txn(struct es_engine *e, const struct es_command *command, stru
 	if (op != NULL)
 		op->txn_res = res;
 	return rc;
+}
+
+/* A store that is known to differ from the others takes no more writes. */
+static bool refused_when_corrupt(enum es_command_kind kind)
+{
+	return kind != ES_COMMAND_ALARM && kind != ES_COMMAND_MEMBER;
 }
 
 int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice bytes, void *pending)
@@ -262,6 +264,10 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 	(void)term;
 	if (rc < 0)
 		return rc;
+	if (alarm_active(e, ES_ALARM_CORRUPT) && refused_when_corrupt(command.kind)) {
+		es_engine_op_done(e, proposal, ES_ECORRUPT_MEMBER);
+		return 0;
+	}
 	switch (command.kind) {
 	case ES_COMMAND_PUT:
 	case ES_COMMAND_DELETE_RANGE:

@@ -33,7 +33,7 @@ int es_command_encode(struct es_buf *buf, enum es_command_kind kind, uint64_t or
 	return rc;
 }
 
-static struct es_mvcc_range_req range_from_wire(const struct es_wire_range *in)
+struct es_mvcc_range_req es_command_range_from_wire(const struct es_wire_range *in)
 {
 	return (struct es_mvcc_range_req){
 		.range = {in->key, in->range_end},
@@ -74,7 +74,7 @@ static int ops_from_wire(const struct es_wire_op *in, size_t count, struct es_ar
 			return ES_EKEY_NOT_FOUND;
 		case ES_WIRE_OP_RANGE:
 			ops[i].kind = ES_MVCC_OP_RANGE;
-			ops[i].u.range = range_from_wire(&in[i].u.range);
+			ops[i].u.range = es_command_range_from_wire(&in[i].u.range);
 			break;
 		case ES_WIRE_OP_PUT:
 			ops[i].kind = ES_MVCC_OP_PUT;
@@ -142,13 +142,6 @@ static int txn_of_one(struct es_arena *arena, struct es_mvcc_op op, const struct
 	single->txn.success = &single->op;
 	*ret_txn = &single->txn;
 	return 0;
-}
-
-int es_command_txn_from_range(const struct es_wire_range *in, struct es_arena *arena,
-			      const struct es_mvcc_txn **ret_txn)
-{
-	return txn_of_one(arena, (struct es_mvcc_op){.kind = ES_MVCC_OP_RANGE, .u.range = range_from_wire(in)},
-			  ret_txn);
 }
 
 int es_command_txn_from_put(const struct es_wire_put *in, struct es_arena *arena, const struct es_mvcc_txn **ret_txn)

@@ -43,8 +43,7 @@ struct es_wire_range;
 struct es_wire_put;
 struct es_wire_delete;
 struct es_wire_txn;
-int es_command_txn_from_range(const struct es_wire_range *in, struct es_arena *arena,
-			      const struct es_mvcc_txn **ret_txn);
+struct es_mvcc_range_req es_command_range_from_wire(const struct es_wire_range *in);
 int es_command_txn_from_put(const struct es_wire_put *in, struct es_arena *arena, const struct es_mvcc_txn **ret_txn);
 int es_command_txn_from_delete(const struct es_wire_delete *in, struct es_arena *arena,
 			       const struct es_mvcc_txn **ret_txn);

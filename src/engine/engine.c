@@ -42,30 +42,52 @@ static struct es_wire_kv wire_kv(const struct es_mvcc_version *version)
 	return (struct es_wire_kv){kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease};
 }
 
+/*
+ * The live version of the event's key before its revision. The event itself knows the one before its write, which is another
+ * when one transaction wrote the key twice; then it is looked up. False: there is none, or it was compacted away.
+ */
+static bool previous(const struct es_engine *e, const struct es_mvcc_event *event, struct es_wire_kv *ret_prev)
+{
+	struct es_mvcc_range_res res;
+	struct es_mvcc_kv kv;
+	struct es_arena arena;
+	bool found;
+
+	es_mvcc_version_kv(event->version, &kv);
+	if (event->prev != NULL) {
+		*ret_prev = wire_kv(event->prev);
+		if (ret_prev->mod_revision < kv.mod_revision)
+			return true;
+	} else if (kv.sub_revision == 0) {
+		return false;
+	}
+	es_arena_init(&arena, e->mem, 64);
+	found = es_mvcc_range(e->store,
+			      &(struct es_mvcc_range_req){.range.key = kv.key, .revision = kv.mod_revision - 1}, &arena,
+			      &res) == 0 &&
+		res.n > 0;
+	if (found)
+		*ret_prev = wire_kv(res.versions[0]);
+	es_arena_close(&arena);
+	return found;
+}
+
 static size_t event_size(void *ctx, const struct es_mvcc_event *event, bool prev_kv)
 {
 	struct es_wire_kv kv = wire_kv(event->version);
 	struct es_wire_kv prev;
+	bool with_prev = prev_kv && previous(ctx, event, &prev);
 
-	(void)ctx;
-	if (!prev_kv || event->prev == NULL)
-		return es_wire_event_size(kv.version == 0, &kv, NULL);
-	prev = wire_kv(event->prev);
-	return es_wire_event_size(kv.version == 0, &kv, &prev);
+	return es_wire_event_size(kv.version == 0, &kv, with_prev ? &prev : NULL);
 }
 
 static void event_write(void *ctx, const struct es_mvcc_event *event, bool prev_kv, uint8_t *out)
 {
 	struct es_wire_kv kv = wire_kv(event->version);
 	struct es_wire_kv prev;
+	bool with_prev = prev_kv && previous(ctx, event, &prev);
 
-	(void)ctx;
-	if (!prev_kv || event->prev == NULL) {
-		(void)es_wire_event_write(out, kv.version == 0, &kv, NULL);
-		return;
-	}
-	prev = wire_kv(event->prev);
-	(void)es_wire_event_write(out, kv.version == 0, &kv, &prev);
+	(void)es_wire_event_write(out, kv.version == 0, &kv, with_prev ? &prev : NULL);
 }
 
 static void watcher_wake(void *ctx, struct es_watcher *watcher, void *owner)
@@ -481,6 +503,13 @@ void es_engine_linearize(struct es_engine *e, void (*ready)(void *arg, int statu
 	es_consensus_read_index(e->consensus, ready, arg);
 }
 
+int es_engine_range(struct es_engine *e, const struct es_mvcc_range_req *req, struct es_arena *arena,
+		    struct es_mvcc_range_res *ret_res)
+{
+	e->counts.ranges++;
+	return es_mvcc_range(e->store, req, arena, ret_res);
+}
+
 int es_engine_read_txn(struct es_engine *e, const struct es_mvcc_txn *txn, struct es_arena *arena,
 		       const struct es_mvcc_txn_res **ret_res)
 {
@@ -490,10 +519,6 @@ int es_engine_read_txn(struct es_engine *e, const struct es_mvcc_txn *txn, struc
 	int rc;
 
 	ES_ASSERT(!es_mvcc_txn_may_write(txn));
-	for (size_t i = 0; i < e->alarm_count; i++) {
-		if (e->alarms[i].type == ES_ALARM_CORRUPT)
-			return ES_ECORRUPT_MEMBER;
-	}
 	rc = es_mvcc_txn_apply(e->store, txn, &env, arena, ret_res, &events, &count);
 	ES_ASSERT(rc < 0 || count == 0);
 	if (rc == 0)

@@ -126,6 +126,10 @@ int es_engine_member_update(struct es_engine *engine, struct es_engine_op *op, c
 /* Calls `ready(arg, status)` when a read of the state is linearizable; may call it before returning. */
 void es_engine_linearize(struct es_engine *engine, void (*ready)(void *arg, int status), void *arg);
 
+/* One range, as es_mvcc_range. */
+int es_engine_range(struct es_engine *engine, const struct es_mvcc_range_req *req, struct es_arena *arena,
+		    struct es_mvcc_range_res *ret_res);
+
 /* May range requests inside `txn` be answered at their revisions? For transactions that write nothing: apply them as a read.
  * The result as in es_engine_op. */
 int es_engine_read_txn(struct es_engine *engine, const struct es_mvcc_txn *txn, struct es_arena *arena,
