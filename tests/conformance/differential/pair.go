@@ -349,7 +349,11 @@ func newPair(t testing.TB, etcd, ours string, args ...string) *pair {
 	p := &pair{t: t, diffsMax: 1, tally: map[string]int{}}
 	start := func(name, binary string) *side {
 		s := &side{name: name, t: t}
-		s.m = member.New(t, binary, member.WithArgs(append([]string{"--unsafe-no-fsync", "--log-level=error"}, args...)...))
+		level := "error"
+		if binary == etcd {
+			level = "panic" // etcd calls each refused request an error
+		}
+		s.m = member.New(t, binary, member.WithArgs(append([]string{"--unsafe-no-fsync", "--log-level=" + level}, args...)...))
 		s.connect()
 		return s
 	}

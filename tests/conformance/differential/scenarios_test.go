@@ -572,6 +572,29 @@ func TestCompactions(t *testing.T) {
 	}
 }
 
+// TestStreamOrder: without an order but with a target, a stream is sorted by it. Small ranges only: etcd sorts each chunk
+// by itself, and loses keys between them.
+func TestStreamOrder(t *testing.T) {
+	p := scenario(t)
+	for i, k := range []string{"d", "a", "c", "f", "b", "e"} {
+		for range 1 + (i*5)%7 {
+			p.put(k, fmt.Sprint((i*4)%7))
+		}
+	}
+	for target := range 6 {
+		for order := range 4 {
+			for _, limit := range []int64{0, 1, 3, 6, 9} {
+				for _, only := range []bool{false, true} {
+					p.do("/etcdserverpb.KV/RangeStream", &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, Limit: limit, KeysOnly: only,
+						SortTarget: pb.RangeRequest_SortTarget(target), SortOrder: pb.RangeRequest_SortOrder(order)})
+				}
+			}
+			p.do("/etcdserverpb.KV/RangeStream", &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, MinModRevision: 3,
+				SortTarget: pb.RangeRequest_SortTarget(target), SortOrder: pb.RangeRequest_SortOrder(order)})
+		}
+	}
+}
+
 // TestMembers asks for changes of the membership that etcd refuses, and for an update of the peer address.
 func TestMembers(t *testing.T) {
 	p := scenario(t)
