@@ -48,6 +48,12 @@ def used(path):
     return len(path.read_bytes().rstrip(b"\0"))
 
 
+def last_words(m):
+    """The error of the last log line, or what else was printed last."""
+    errors = [line["error"] for line in m.log_lines() if "error" in line]
+    return (errors or [m.tail(2)])[-1][-300:]
+
+
 def outcome(original, tmp_path, name, damage, lost_max):
     """Start on a damaged copy. Returns what is wrong about it, or None."""
     m = Member(tmp_path, [])
@@ -55,16 +61,17 @@ def outcome(original, tmp_path, name, damage, lost_max):
     subprocess.run(["cp", "-a", "--sparse=always", original.data, m.data_dir], check=True)
     damage(m.data_dir / name)
     try:
-        m.start()
+        m.start(wait=False)
+        m.wait_ready(timeout=15)
     except NotStarted:
         if m.proc.poll() is None:
-            return "hangs"
+            return f"neither starts nor ends: {last_words(m)}"
         if m.proc.returncode < 0:
             return f"ended by signal {-m.proc.returncode}"
         if "Sanitizer" in m.output() or "assert" in m.output().lower():
-            return f"fails by assertion:\n{m.tail(3)}"
+            return f"fails by assertion: {last_words(m)}"
         if name.name not in m.output():
-            return f"the error does not name the file:\n{m.tail(3)}"
+            return f"the error does not name the file: {last_words(m)}"
         return None
     else:
         client = m.client()
