@@ -16,6 +16,8 @@
 #define WATCH_QUEUE_BYTES_MAX (1024 * 1024)
 #define QUOTA_DEFAULT (UINT64_C(2) * 1024 * 1024 * 1024)
 #define COMPACTION_BATCH_DEFAULT 1000
+/* libraft holds that much log in memory. A checkpoint writes only what is new, so often is cheap. */
+#define CHECKPOINT_LOG_BYTES_DEFAULT (UINT64_C(32) << 20)
 
 uint64_t es_engine_now_ms(const struct es_engine *e)
 {
@@ -368,7 +370,8 @@ static int open_log(struct es_engine *e, char *errmsg, size_t errmsg_size)
 		.heartbeat_ms = e->config.heartbeat_ms,
 		.election_ms = e->config.election_ms,
 		.checkpoint_entries = e->config.checkpoint_entries,
-		.checkpoint_log_bytes = e->config.checkpoint_log_bytes,
+		.checkpoint_log_bytes = e->config.checkpoint_log_bytes != 0 ? e->config.checkpoint_log_bytes
+									    : CHECKPOINT_LOG_BYTES_DEFAULT,
 		.batch_bytes_max = 1024 * 1024,
 		.unsafe_no_fsync = e->config.unsafe_no_fsync,
 		.callbacks = {

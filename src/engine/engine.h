@@ -34,7 +34,7 @@ struct es_engine_config {
 	unsigned heartbeat_ms;
 	unsigned election_ms;
 	uint64_t checkpoint_entries;   /* --snapshot-count */
-	uint64_t checkpoint_log_bytes; /* 0: 64 MiB */
+	uint64_t checkpoint_log_bytes; /* 0: 32 MiB */
 	uint64_t quota_bytes;          /* 0: the default of 2 GiB */
 	uint32_t max_txn_ops;
 	uint64_t max_request_bytes;

@@ -4,4 +4,4 @@
  * system within a few seconds.
  */
 extern const char *malloc_conf;
-const char *malloc_conf = "narenas:2,dirty_decay_ms:3000,muzzy_decay_ms:0";
+const char *malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
