@@ -6,6 +6,7 @@
 package differential
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -263,11 +264,14 @@ func (s *side) normalize(m proto.Message) {
 	case *pb.LeaseTimeToLiveResponse:
 		slices.SortFunc(r.Keys, slices.Compare[[]byte])
 	case *pb.LeaseLeasesResponse:
-		slices.SortFunc(r.Leases, func(a, b *pb.LeaseStatus) int { return int(a.ID - b.ID) })
+		slices.SortFunc(r.Leases, func(a, b *pb.LeaseStatus) int { return cmp.Compare(a.ID, b.ID) })
 	case *pb.AlarmResponse:
 		for _, a := range r.Alarms {
 			a.MemberID = s.symbolicMember(a.MemberID)
 		}
+		slices.SortFunc(r.Alarms, func(a, b *pb.AlarmMember) int {
+			return cmp.Or(cmp.Compare(a.MemberID, b.MemberID), cmp.Compare(a.Alarm, b.Alarm))
+		})
 	case *pb.MemberListResponse:
 		s.normalizeMembers(r.Members)
 	case *pb.MemberUpdateResponse:
@@ -330,6 +334,7 @@ func (s *side) normalizeStatus(r *pb.StatusResponse) {
 		e = strings.Join(strings.Fields(e), " ")
 		r.Errors[i] = strings.Replace(e, fmt.Sprintf("memberID:%d", s.memberID), "memberID:1", 1)
 	}
+	slices.Sort(r.Errors)
 }
 
 // pair is etcd (a) beside the server under test (b).
