@@ -94,6 +94,56 @@ def grpc_text():
     }
 
 
+# ---- HTTP ----
+
+
+def h2_frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def literal(text):
+    return bytes([len(text)]) + text
+
+
+def h2_headers(stream, path, *fields, flags=4):
+    """POST, http and the other fields without Huffman code.."""
+    block = b"\x83\x86\x04" + literal(path) + b"\x01" + literal(b"a")
+    for name, value in ((b"content-type", b"application/grpc"), *fields):
+        block += b"\x40" + literal(name) + literal(value)
+    return h2_frame(1, flags, stream, block)
+
+
+def wire():
+    data, rst, settings, ping, goaway, window = 0, 3, 4, 6, 7, 8
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(settings, 0, 0)
+    call = h2_headers(1, b"/t.S/Echo") + h2_frame(data, 1, 1, frame(b"hello"))
+    timed = h2_headers(3, b"/t.S/Hang", (b"grpc-timeout", b"10m")) + h2_frame(data, 1, 3, frame(b""))
+    bidi = h2_headers(5, b"/t.S/Bidi") + h2_frame(data, 0, 5, frame(b"a") + frame(b"b")[:3]) + h2_frame(
+        data, 1, 5, frame(b"b")[3:])
+    small = h2_frame(settings, 0, 0, b"\0\4\0\0\0\3")  # a window of three bytes
+    return {
+        "h2-call": b"\0\0" + preface + call + h2_frame(settings, 1, 0),
+        "h2-many": b"\x20\0" + preface + call + timed + bidi + h2_frame(ping, 0, 0, b"12345678"),
+        "h2-window": b"\0\1" + preface + small + call + bidi + h2_frame(window, 0, 1, b"\0\0\0\x40"),
+        "h2-reset": b"\0\0" + preface + call + timed + h2_frame(rst, 0, 3, b"\0\0\0\x08"),
+        "h2-unknown": b"\0\1" + preface + h2_headers(1, b"/t.S/No", flags=5) + h2_headers(3, b"/x", flags=5),
+        "h2-compressed": b"\0\1" + preface + h2_headers(1, b"/t.S/Echo") + h2_frame(data, 1, 1, frame(b"x", flag=1)),
+        "h2-continued": b"\0\0" + preface + h2_headers(1, b"/t.S/Bidi", flags=0) + h2_frame(9, 4, 1, b"\x40\1b\1c"),
+        "h2-padded": b"\0\0" + preface + h2_headers(1, b"/t.S/Echo") + h2_frame(
+            data, 9, 1, b"\4" + frame(b"hi") + bytes(4)),
+        "h2-http": b"\0\2" + preface + h2_headers(1, b"/post") + h2_frame(data, 1, 1, b"some body"),
+        "h2-goaway": b"\0\0" + preface + call + h2_frame(goaway, 0, 0, bytes(8)),
+        "h1-get": b"\0\0GET /get/a%20b?q=1&q=%41 HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n",
+        "h1-post": b"\7\2POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        "h1-chunked": b"\0\0POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      b"3;x=y\r\nabc\r\n0\r\nT: u\r\n\r\n",
+        "h1-pipelined": b"\0\0" + b"GET /get HTTP/1.1\r\nHost: a\r\n\r\n" * 3 + b"HEAD /get HTTP/1.0\r\n\r\n",
+        "h1-expect": b"\1\0POST /post HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+        "h1-upgrade": b"\0\0GET /get HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    }
+
+
 save("request", request())
+save("wire", wire())
 save("grpc_frame", grpc_frame())
 save("grpc_text", grpc_text())

@@ -1,0 +1,125 @@
+/*
+ * What a client may send, as raw bytes: HTTP/1.1 or HTTP/2, whole and in pieces, to a server with
+ * echo methods and handlers. The first byte is the length of the pieces (0: whole), the second what
+ * the listener shows; the rest is what the client sends. Nothing may be left when the connection is
+ * gone.
+ */
+#include "base/assert.h"
+#include "rpc/internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void echo(struct es_rpc_call *call, struct es_slice request)
+{
+	uint8_t *out = es_rpc_send(call, request.len);
+
+	if (out != NULL && request.len > 0)
+		memcpy(out, request.data, request.len);
+}
+
+static void unary(struct es_rpc_call *call, struct es_slice request)
+{
+	echo(call, request);
+	es_rpc_finish(call, request.len % 2 == 0 ? ES_GRPC_OK : ES_GRPC_UNKNOWN, "odd");
+}
+
+static void hang(struct es_rpc_call *call, struct es_slice request)
+{
+	(void)call;
+	(void)request;
+}
+
+static void half_closed(struct es_rpc_call *call)
+{
+	es_rpc_finish_status(call, 0);
+}
+
+static const struct es_rpc_method methods[] = {
+	{.service = "t.S", .name = "Echo", .kind = ES_RPC_UNARY, .message = unary},
+	{.service = "t.S", .name = "Hang", .kind = ES_RPC_SERVER_STREAM, .message = hang},
+	{.service = "t.S",
+	 .name = "Bidi",
+	 .kind = ES_RPC_BIDI,
+	 .message = echo,
+	 .half_closed = half_closed},
+};
+
+static void answer(void *ctx, struct es_http_request *request)
+{
+	struct es_slice value = es_http_path(request);
+
+	(void)ctx;
+	if (!es_http_query(request, "q", 0, &value))
+		(void)es_http_header(request, "x", &value);
+	es_http_respond(request, 200, NULL, value.len > 0 ? value : es_http_body(request));
+}
+
+static const struct es_http_handler handlers[] = {
+	{.path = "/get", .prefix = true, .handle = answer},
+	{.path = "/post", .post = true, .handle = answer},
+};
+
+static uint64_t now_ms(void *ctx)
+{
+	return *(uint64_t *)ctx;
+}
+
+static void produce(struct es_rpc_conn *conn)
+{
+	static uint8_t out[ES_NET_PRODUCE_MIN];
+
+	while (es_rpc_conn_produce(conn, out, sizeof(out)) > 0)
+		continue;
+}
+
+static void feed(struct es_rpc_conn *conn, const uint8_t *data, size_t size, size_t piece)
+{
+	while (size > 0) {
+		size_t len = size < piece ? size : piece;
+
+		es_rpc_conn_receive(conn, data, len);
+		produce(conn);
+		data += len;
+		size -= len;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint64_t clock = 1000;
+	struct es_fault_mem fault;
+	struct es_env env = {now_ms, now_ms, NULL, &clock};
+	struct es_rpc_config config = {
+		.mem = &fault.mem,
+		.env = &env,
+		.max_concurrent_streams = 100,
+		.recv_message_bytes_max = 10000,
+		.conn_queue_bytes_max = 1000,
+		.conn_request_bytes_max = 50000,
+		.keepalive_min_time_ms = 5000,
+		.http1_idle_ms = 30000,
+	};
+	struct es_rpc_face face;
+	struct es_rpc_server *server;
+	struct es_rpc_conn *conn;
+
+	if (size < 2)
+		return 0;
+	es_fault_mem_init(&fault, UINT64_MAX);
+	face = (struct es_rpc_face){data[1] % 3 == 0 ? 3U : data[1] % 3, NULL};
+	if (es_rpc_server_new(&config, &server) < 0 ||
+	    es_rpc_register(server, methods, ES_ARRAY_LEN(methods), NULL) < 0 ||
+	    es_http_register(server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0 ||
+	    es_rpc_conn_new(server, &face, NULL, &conn) < 0)
+		return 0;
+	feed(conn, data + 2, size - 2, data[0] == 0 ? SIZE_MAX : data[0]);
+	clock += 40000;
+	es_rpc_server_tick(server, clock);
+	produce(conn);
+	es_rpc_conn_drain(conn);
+	produce(conn);
+	es_rpc_conn_free(conn);
+	es_rpc_server_free(server);
+	ES_ASSERT(fault.live == 0);
+	return 0;
+}
