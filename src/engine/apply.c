@@ -307,6 +307,7 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 		break;
 	case ES_COMMAND_MEMBER:
 		rc = es_engine_apply_member(e, command.body);
+		es_engine_tell_ready(e);
 		break;
 	}
 	if (rc == ES_ENOMEM || rc == ES_ECORRUPT)

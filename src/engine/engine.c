@@ -132,6 +132,16 @@ static void on_dropped(void *ctx, void *op, int status)
 	e->alarm_proposed = false; /* if it was that one, it may be tried again; if not, asking twice is harmless */
 }
 
+/* Once there is a leader and the member's name and URLs are known to all, as etcd has it. */
+void es_engine_tell_ready(struct es_engine *e)
+{
+	if (e->was_ready || !e->has_leader || !es_engine_is_published(e))
+		return;
+	e->was_ready = true;
+	if (e->config.ready != NULL)
+		e->config.ready(e->config.ctx);
+}
+
 static void on_leadership(void *ctx, bool is_leader, uint64_t leader_id, uint64_t term)
 {
 	struct es_engine *e = ctx;
@@ -150,11 +160,7 @@ static void on_leadership(void *ctx, bool is_leader, uint64_t leader_id, uint64_
 		es_lease_demote(e->leases);
 		e->is_leader = false;
 	}
-	if (has_leader && !e->was_ready) {
-		e->was_ready = true;
-		if (e->config.ready != NULL)
-			e->config.ready(e->config.ctx);
-	}
+	es_engine_tell_ready(e);
 }
 
 static int on_checkpoint_begin(void *ctx, struct es_checkpoint_state *ret_state, const struct es_mvcc **ret_store)

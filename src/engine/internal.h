@@ -107,5 +107,9 @@ int es_engine_set_member(struct es_engine *engine, struct es_slice name, const s
 			 size_t peer_count, const struct es_slice *client_urls, size_t client_count);
 /* Once leading: tell the cluster this member's name and client URLs if they differ from what it knows. */
 void es_engine_publish_attributes(struct es_engine *engine);
+/* They are what the configuration says. */
+bool es_engine_is_published(const struct es_engine *engine);
+/* Calls `ready` of the configuration when it is time, once. */
+void es_engine_tell_ready(struct es_engine *engine);
 
 #endif

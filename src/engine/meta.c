@@ -341,14 +341,22 @@ static bool same_texts(const char *const *a, size_t a_count, const char *const *
 	return true;
 }
 
+bool es_engine_is_published(const struct es_engine *e)
+{
+	const struct es_engine_config *config = &e->config;
+
+	return strcmp(e->member.name, config->name) == 0 &&
+	       same_texts(e->member.client_urls, e->member.client_url_count, config->client_urls,
+			  count_texts(config->client_urls));
+}
+
 void es_engine_publish_attributes(struct es_engine *e)
 {
 	const struct es_engine_config *config = &e->config;
 	size_t client_count = count_texts(config->client_urls);
 	bool is_new = e->member.name[0] == '\0' && e->member.peer_url_count == 0;
 
-	if (strcmp(e->member.name, config->name) == 0 &&
-	    same_texts(e->member.client_urls, e->member.client_url_count, config->client_urls, client_count))
+	if (es_engine_is_published(e))
 		return;
 	/* Peer URLs are the cluster's to change once they are known. */
 	if (is_new)

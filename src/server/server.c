@@ -21,7 +21,7 @@
  * The wiring. Starting goes up the layers, stopping goes down them again, and each step of
  * stopping begins in the callback that ends the one before:
  *
- *   listeners and calls -> api -> engine (the last fsync) -> signals -> uv_run returns
+ *   listeners and calls -> api -> engine (the last fsync) -> handles -> uv_run returns
  *
  * A start that fails half-way stops what it started in the same way, so every step copes with
  * what is missing. Ports are bound before the data is opened: an address in use is told before
@@ -31,7 +31,9 @@ enum {
 	CONN_QUEUE_BYTES_MAX = 4 << 20,
 	MESSAGE_OVERHEAD_BYTES = 512 << 10, /* above --max-request-bytes, as etcd allows */
 	HTTP1_IDLE_MS = 30000,
-	GRACE_MS = 5000, /* and two election timeouts: what etcd gives a request */
+	GRACE_MS = 5000,        /* and two election timeouts: what etcd gives a request */
+	CLOSE_MS = 30000,       /* what writes under way may take after the calls are gone */
+	FAILED_CLOSE_MS = 3000, /* the same when the member has failed: its disk may never answer */
 	ERROR_BYTES_MAX = 1024,
 };
 
@@ -51,6 +53,7 @@ struct es_server {
 	struct es_arena arena; /* texts that live as long as the server */
 	uv_loop_t loop;
 	uv_signal_t terminate, interrupt;
+	uv_timer_t patience; /* runs while stopping */
 	struct es_cluster_ids ids;
 	struct es_datadir *datadir;
 	struct es_rpc_server *rpc;
@@ -75,10 +78,11 @@ struct es_server {
 
 /* ---- stopping -------------------------------------------------------------------------------- */
 
-static void stop_signals(struct es_server *s)
+static void stop_handles(struct es_server *s)
 {
 	uv_close((uv_handle_t *)&s->terminate, NULL);
 	uv_close((uv_handle_t *)&s->interrupt, NULL);
+	uv_close((uv_handle_t *)&s->patience, NULL);
 }
 
 static void engine_closed(void *ctx)
@@ -86,7 +90,7 @@ static void engine_closed(void *ctx)
 	struct es_server *s = ctx;
 
 	s->engine = NULL;
-	stop_signals(s);
+	stop_handles(s);
 }
 
 static void api_closed(void *ctx)
@@ -111,8 +115,20 @@ static void rpc_stopped(void *ctx)
 		api_closed(s);
 }
 
+/* Whatever is waited for does not come. Nothing that was answered is lost: it was on disk then. */
+static void out_of_patience(uv_timer_t *timer)
+{
+	struct es_server *s = timer->data;
+
+	es_log(s->log, ES_LOG_FATAL, "stopping in order takes too long; exiting");
+	_exit(1);
+}
+
 static void stop(struct es_server *s, uint64_t grace_ms)
 {
+	uint64_t patience_ms = grace_ms + (s->exit_status == 0 ? CLOSE_MS : FAILED_CLOSE_MS);
+
+	(void)uv_timer_start(&s->patience, out_of_patience, patience_ms, 0);
 	if (s->stopping) {
 		if (grace_ms == 0 && s->rpc != NULL && !s->rpc_done)
 			es_rpc_server_stop(s->rpc, 0, rpc_stopped, s);
@@ -193,16 +209,19 @@ static int no_memory(struct es_server *s)
 	return ES_ENOMEM;
 }
 
-static int start_signals(struct es_server *s)
+static int start_handles(struct es_server *s)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	int rc;
 
 	s->terminate.data = s;
 	s->interrupt.data = s;
+	s->patience.data = s;
 	rc = sigaction(SIGPIPE, &ignore, NULL);
 	ES_ASSERT(rc == 0);
-	rc = uv_signal_init(&s->loop, &s->terminate);
+	rc = uv_timer_init(&s->loop, &s->patience);
+	if (rc == 0)
+		rc = uv_signal_init(&s->loop, &s->terminate);
 	if (rc == 0)
 		rc = uv_signal_init(&s->loop, &s->interrupt);
 	if (rc == 0)
@@ -522,7 +541,7 @@ int es_server_run(const struct es_config *config, const struct es_log *log)
 	}
 	es_arena_init(&s->arena, s->mem, 4096);
 	s->listeners_end = &s->listeners;
-	rc = start_signals(s);
+	rc = start_handles(s);
 	ES_ASSERT(rc == 0); /* nothing but the loop's own pipe is needed */
 	rc = start(s);
 	if (rc < 0) {
