@@ -129,7 +129,7 @@ void es_engine_hash_kv(struct es_engine *e, int64_t revision,
 		done(arg, rc, &none);
 		return;
 	}
-	job->revision = revision > 0 ? revision : newest;
+	job->revision = revision != 0 ? revision : newest; /* below 0: of nothing, as in etcd */
 	job->compacted = compacted;
 	job->crc = es_crc32c(0, ES_SLICE("key"));
 	job->done = done;

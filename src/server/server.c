@@ -463,7 +463,7 @@ static int open_api(struct es_server *s)
 	};
 
 	if (es_health_new(&health, &s->health) < 0 ||
-	    es_api_register(s->rpc, s->engine, &api, &s->api) < 0)
+	    es_api_register(s->rpc, s->engine, &api, &s->api) < 0 || es_rpc_register_reflection(s->rpc) < 0)
 		return no_memory(s);
 	return 0;
 }
