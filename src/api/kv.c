@@ -271,7 +271,8 @@ static void stream_pump(struct range_call *rc)
 			return;
 		}
 		rc->next = end;
-		rc->chunk *= 2;
+		if (rc->chunk < res->n)
+			rc->chunk *= 2;
 	}
 }
 
