@@ -84,7 +84,7 @@ void es_call_unref(struct es_rpc_call *call)
 	}
 	es_grpc_frame_close(&call->frame);
 	server->calls_live--;
-	if (server->free_call_count < ES_POOL_MAX) {
+	if (server->free_call_count < ES_FREE_CALLS_MAX) {
 		es_arena_reset(&call->arena);
 		call->next_free = server->free_calls;
 		server->free_calls = call;
@@ -95,7 +95,7 @@ void es_call_unref(struct es_rpc_call *call)
 	}
 }
 
-void es_rpc_pools_close(struct es_rpc_server *server)
+void es_rpc_free_calls(struct es_rpc_server *server)
 {
 	while (server->free_calls != NULL) {
 		struct es_rpc_call *call = server->free_calls;
@@ -103,12 +103,6 @@ void es_rpc_pools_close(struct es_rpc_server *server)
 		server->free_calls = call->next_free;
 		es_arena_close(&call->arena);
 		es_free(server->mem, call);
-	}
-	while (server->free_chunks != NULL) {
-		struct es_out_chunk *chunk = server->free_chunks;
-
-		server->free_chunks = chunk->next;
-		es_free(server->mem, chunk);
 	}
 }
 

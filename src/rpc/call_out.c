@@ -34,37 +34,17 @@ static const nghttp2_nv ok_trailers[] = {FIELD("grpc-status", "0")};
 
 static struct es_out_chunk *take_chunk(struct es_rpc_server *server, size_t size)
 {
-	struct es_out_chunk *chunk = server->free_chunks;
-	size_t cap = CHUNK_BYTES - sizeof(*chunk);
+	size_t cap = CHUNK_BYTES - sizeof(struct es_out_chunk);
+	struct es_out_chunk *chunk;
 
-	if (size <= cap && chunk != NULL) {
-		server->free_chunks = chunk->next;
-		server->free_chunk_count--;
-	} else {
-		if (size > cap)
-			cap = size;
-		if (cap > SIZE_MAX - sizeof(*chunk))
-			return NULL;
-		chunk = es_alloc(server->mem, sizeof(*chunk) + cap);
-		if (chunk == NULL)
-			return NULL;
-		chunk->cap = cap;
-	}
-	chunk->next = NULL;
-	chunk->start = 0;
-	chunk->end = 0;
+	if (size > cap)
+		cap = size;
+	if (cap > SIZE_MAX - sizeof(*chunk))
+		return NULL;
+	chunk = es_pool_alloc(&server->pool, sizeof(*chunk) + cap);
+	if (chunk != NULL)
+		*chunk = (struct es_out_chunk){.cap = cap};
 	return chunk;
-}
-
-static void drop_chunk(struct es_rpc_server *server, struct es_out_chunk *chunk)
-{
-	if (chunk->cap == CHUNK_BYTES - sizeof(*chunk) && server->free_chunk_count < ES_POOL_MAX) {
-		chunk->next = server->free_chunks;
-		server->free_chunks = chunk;
-		server->free_chunk_count++;
-	} else {
-		es_free(server->mem, chunk);
-	}
 }
 
 uint8_t *es_call_reserve(struct es_rpc_call *call, size_t size)
@@ -108,7 +88,7 @@ void es_call_out_close(struct es_rpc_call *call)
 		struct es_out_chunk *chunk = call->out_first;
 
 		call->out_first = chunk->next;
-		drop_chunk(call->server, chunk);
+		es_pool_free(&call->server->pool, chunk);
 	}
 	call->out_last = NULL;
 	call->h2->queued_bytes -= call->queued_bytes;
@@ -135,7 +115,7 @@ static void copy_queued(struct es_rpc_call *call, uint8_t *out, size_t len)
 		call->out_first = chunk->next;
 		if (call->out_first == NULL)
 			call->out_last = NULL;
-		drop_chunk(call->server, chunk);
+		es_pool_free(&call->server->pool, chunk);
 	}
 }
 

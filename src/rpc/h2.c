@@ -319,24 +319,30 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 	return es_call_send_data(h2, source->ptr, head, len);
 }
 
-static void *h2_malloc(size_t size, void *mem)
+static void *h2_malloc(size_t size, void *pool)
 {
-	return es_alloc(mem, size);
+	return es_pool_alloc(pool, size);
 }
 
-static void h2_free(void *pointer, void *mem)
+static void h2_free(void *pointer, void *pool)
 {
-	es_free(mem, pointer);
+	es_pool_free(pool, pointer);
 }
 
-static void *h2_calloc(size_t count, size_t size, void *mem)
+static void *h2_calloc(size_t count, size_t size, void *pool)
 {
-	return es_calloc(mem, count, size);
+	size_t total;
+	void *pointer;
+
+	if (__builtin_mul_overflow(count, size, &total))
+		return NULL;
+	pointer = es_pool_alloc(pool, total);
+	return pointer == NULL ? NULL : memset(pointer, 0, total);
 }
 
-static void *h2_realloc(void *pointer, size_t size, void *mem)
+static void *h2_realloc(void *pointer, size_t size, void *pool)
 {
-	return es_realloc(mem, pointer, size);
+	return es_pool_realloc(pool, pointer, size);
 }
 
 int es_h2_setup(struct es_rpc_server *server)
@@ -360,8 +366,7 @@ int es_h2_setup(struct es_rpc_server *server)
 	/* Ours comes first, and says ENHANCE_YOUR_CALM. */
 	nghttp2_option_set_stream_reset_rate_limit(server->h2_options, RESET_BURST * 2,
 						   RESETS_PER_S * 2);
-	server->h2_mem = (nghttp2_mem){(void *)(uintptr_t)server->mem, h2_malloc, h2_free,
-				       h2_calloc, h2_realloc};
+	server->h2_mem = (nghttp2_mem){&server->pool, h2_malloc, h2_free, h2_calloc, h2_realloc};
 	return 0;
 }
 

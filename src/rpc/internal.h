@@ -8,6 +8,7 @@
 #include "base/queue.h"
 #include "base/table.h"
 #include "net/net.h"
+#include "rpc/pool.h"
 #include "rpc/rpc.h"
 #include "rpc/wheel.h"
 #include "wire/grpc_frame.h"
@@ -54,7 +55,8 @@ struct es_rpc_face {
 	const char *const *http_paths;
 };
 
-#define ES_POOL_MAX 1024
+/* Calls that are kept for the next ones. */
+#define ES_FREE_CALLS_MAX 1024
 
 struct es_out_chunk;
 
@@ -73,11 +75,10 @@ struct es_rpc_server {
 	struct es_queue conns;
 	struct es_wheel deadlines;
 	uint64_t now_ms; /* of this batch of input, or tick */
-	/* Recycled memory. */
+	/* Recycled memory: of nghttp2 and of answers; calls with the first chunk of their arena. */
+	struct es_pool pool;
 	struct es_rpc_call *free_calls;
-	struct es_out_chunk *free_chunks;
 	size_t free_call_count;
-	size_t free_chunk_count;
 	size_t calls_live;            /* not in the pool */
 	struct es_rpc_timers *timers; /* NULL without a loop */
 	bool stopping;
@@ -327,7 +328,7 @@ void es_call_end(struct es_rpc_call *call, enum es_grpc_code code);
 /* The same, and the client gets `code`. */
 void es_call_abort(struct es_rpc_call *call, enum es_grpc_code code, const char *message);
 void es_call_deadline_passed(struct es_rpc_call *call);
-void es_rpc_pools_close(struct es_rpc_server *server);
+void es_rpc_free_calls(struct es_rpc_server *server);
 
 /* call_in.c */
 int es_call_field(struct es_rpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value);

@@ -158,7 +158,8 @@ static void destroy(struct es_rpc_server *server)
 		es_free(server->mem, entry);
 	}
 	es_table_close(&server->methods);
-	es_rpc_pools_close(server);
+	es_rpc_free_calls(server);
+	es_pool_close(&server->pool);
 	es_h2_teardown(server);
 	es_free(server->mem, server->timers);
 	es_free(server->mem, server);
@@ -175,6 +176,7 @@ int es_rpc_server_new(const struct es_rpc_config *config, struct es_rpc_server *
 	server->mem = config->mem;
 	if (server->config.conn_request_bytes_max == 0)
 		server->config.conn_request_bytes_max = REQUEST_BYTES_DEFAULT;
+	es_pool_init(&server->pool, server->mem);
 	es_queue_init(&server->listeners);
 	es_queue_init(&server->conns);
 	es_wheel_init(&server->deadlines, read_clock(server));

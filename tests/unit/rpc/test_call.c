@@ -224,8 +224,10 @@ static void calls_are_recycled(void **state)
 	uint64_t live;
 
 	(void)state;
-	pair_call(&pair, "/t.S/Echo", "hello");
-	pair_pump(&pair);
+	for (int i = 0; i < 20; i++) {
+		pair_call(&pair, "/t.S/Echo", "hello");
+		pair_pump(&pair);
+	}
 	live = pair.fault.live;
 	for (int i = 0; i < 40; i++) {
 		struct pair_stream *stream = pair_call(&pair, "/t.S/Echo", "hello");
