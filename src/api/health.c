@@ -55,7 +55,8 @@ static void health_watch(struct es_rpc_call *call, struct es_slice request)
 		es_queue_push(&api->health_watchers, &watcher->link);
 	else
 		answer.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
-	(void)es_api_send(call, &answer.base);
+	if (!es_api_send(call, &answer.base))
+		es_queue_remove(&watcher->link);
 }
 
 static void health_closed(struct es_rpc_call *call)
@@ -79,7 +80,8 @@ void es_api_set_serving(struct es_api *api, bool serving)
 		struct health_watcher *watcher = ES_QUEUE_ITEM(link, struct health_watcher, link);
 
 		link = link->next;
-		(void)es_api_send(watcher->call, &answer.base);
+		if (!es_api_send(watcher->call, &answer.base))
+			es_queue_remove(&watcher->link); /* failed: `closed` does not follow */
 	}
 }
 

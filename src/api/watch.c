@@ -83,12 +83,17 @@ static struct es_wire_watch answer(const struct watch_stream *stream, int64_t id
 	return (struct es_wire_watch){.header = es_api_header(&header), .watch_id = id};
 }
 
+static void stream_end(struct watch_stream *stream);
+
+/* Sending ends the stream when it fails: the call is finished then, and `closed` does not follow. */
 static bool send_head(struct watch_stream *stream, const struct es_wire_watch *head)
 {
 	uint8_t *out = es_rpc_send(stream->call, es_wire_watch_head_size(head));
 
-	if (out == NULL)
+	if (out == NULL) {
+		stream_end(stream);
 		return false;
+	}
 	(void)es_wire_watch_head_write(out, head);
 	return true;
 }
@@ -102,8 +107,10 @@ static bool send_events(struct watch_stream *stream, const struct es_wire_watch 
 	for (size_t i = 0; i < count; i++)
 		size += events[i]->len;
 	out = es_rpc_send(stream->call, size);
-	if (out == NULL)
+	if (out == NULL) {
+		stream_end(stream);
 		return false;
+	}
 	out = es_wire_watch_head_write(out, head);
 	for (size_t i = 0; i < count; i++) {
 		memcpy(out, events[i]->bytes, events[i]->len);
@@ -178,7 +185,7 @@ static void stream_end(struct watch_stream *stream)
 	es_queue_remove(&stream->link);
 }
 
-/* Our own end of a stream: `closed` does not follow it. */
+/* Our own end of a stream: here, too, `closed` does not follow. */
 static void fail(struct watch_stream *stream, int status)
 {
 	stream_end(stream);
@@ -224,7 +231,7 @@ static bool cancel_compacted(struct watch *watch)
 	return send_head(stream, &head);
 }
 
-/* Returns false when the stream has failed. *ret_again: the watch has more to give, or may have. */
+/* Returns false when the stream has ended, and the watch with it. *ret_again: the watch has more to give, or may have. */
 static bool serve(struct watch *watch, bool *ret_again)
 {
 	struct watch_stream *stream = watch->stream;
@@ -295,7 +302,7 @@ static bool pump(struct watch_stream *stream)
 			break;
 		watch = ES_QUEUE_ITEM(link, struct watch, ready_link);
 		if (!serve(watch, &again))
-			return false; /* the call has failed: `closed` follows */
+			return false; /* the stream has ended */
 		if (again && watch->watcher != NULL)
 			es_queue_push(&stream->ready, &watch->ready_link);
 	}

@@ -1,0 +1,139 @@
+#include "../engine/support.h"
+#include "../rpc/pair.h"
+
+#include "api/api.h"
+#include "wire/rpc.pb-c.h"
+
+/* Services on a real engine, with a client that there is nothing but memory to; the server's memory can be made to fail. */
+struct services {
+	struct fixture engine;
+	struct pair pair;
+	struct es_api *api;
+	bool api_closed;
+};
+
+static void on_api_closed(void *ctx)
+{
+	((struct services *)ctx)->api_closed = true;
+}
+
+static int setup(void **state)
+{
+	struct services *s = calloc(1, sizeof(*s));
+	struct es_api_config config = {
+		.mem = es_mem_default(),
+		.max_request_bytes = 1536 * 1024,
+		.max_txn_ops = 128,
+		.version = "3.7.3",
+	};
+
+	assert_non_null(s);
+	(void)snprintf(s->engine.folder, sizeof(s->engine.folder), "/tmp/engenho-api-XXXXXX");
+	assert_non_null(mkdtemp(s->engine.folder));
+	s->engine.now_ms = 1000;
+	es_arena_init(&s->engine.arena, es_mem_default(), 4096);
+	fixture_open(&s->engine);
+	pair_init(&s->pair, UINT64_MAX);
+	assert_int_equal(pair_open(&s->pair), 0);
+	config.env = &s->engine.env;
+	config.loop = &s->engine.loop;
+	assert_int_equal(es_api_register(s->pair.server, s->engine.engine, &config, &s->api), 0);
+	assert_int_equal(pair_connect(&s->pair), 0);
+	pair_pump(&s->pair);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct services *s = *state;
+	char command[128];
+
+	pair_close(&s->pair);
+	es_api_close(s->api, on_api_closed, s);
+	RUN_UNTIL(&s->engine, s->api_closed);
+	fixture_close(&s->engine);
+	es_arena_close(&s->engine.arena);
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", s->engine.folder);
+	assert_int_equal(system(command), 0);
+	free(s);
+	return 0;
+}
+
+static void put_large(struct services *s, const char *key)
+{
+	static uint8_t value[5000];
+	const struct es_mvcc_op op = {.kind = ES_MVCC_OP_PUT,
+				      .u.put = {.key = es_slice_str(key), .value = es_slice(value, sizeof(value))}};
+	const struct es_mvcc_txn txn = {.success_count = 1, .success = &op};
+	struct waiting w = waiting_new(&s->engine);
+
+	assert_int_equal(waiting_end(&s->engine, &w,
+				     es_engine_write(s->engine.engine, &w.op, ES_COMMAND_PUT, es_slice("", 0), &txn)),
+			 0);
+}
+
+static struct pair_stream *watch(struct services *s, const char *key)
+{
+	Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
+	Etcdserverpb__WatchCreateRequest create = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
+	uint8_t bytes[100] = {0};
+	struct pair_stream *stream;
+	size_t size;
+
+	create.key = (ProtobufCBinaryData){strlen(key), (uint8_t *)(uintptr_t)key};
+	request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST;
+	request.create_request = &create;
+	size = etcdserverpb__watch_request__pack(&request, bytes + 5);
+	bytes[4] = (uint8_t)size;
+	stream = pair_request(&s->pair, "/etcdserverpb.Watch/Watch", NULL, es_slice(bytes, 5 + size), false);
+	pair_pump(&s->pair);
+	assert_int_equal(pair_message_count(stream), 1);
+	return stream;
+}
+
+static void turn_until_watched(struct services *s)
+{
+	for (int i = 0; i < 5; i++)
+		(void)uv_run(&s->engine.loop, UV_RUN_NOWAIT);
+	pair_pump(&s->pair);
+}
+
+static void a_watch_tells_what_changes(void **state)
+{
+	struct services *s = *state;
+	struct pair_stream *stream = watch(s, "k");
+
+	put_large(s, "k");
+	put_large(s, "other");
+	turn_until_watched(s);
+	assert_int_equal(pair_message_count(stream), 2);
+	assert_false(stream->closed);
+}
+
+static void a_watch_that_cannot_be_told_ends(void **state)
+{
+	struct services *s = *state;
+	struct pair_stream *stream = watch(s, "k");
+
+	s->pair.fault.countdown = 0; /* room for the event */
+	s->pair.fault.fired = false;
+	put_large(s, "k");
+	turn_until_watched(s);
+	assert_true(s->pair.fault.fired);
+	pair_expect(stream, "8", "engenho: out of memory");
+	assert_int_equal(es_watch_count(es_engine_watch_hub(s->engine.engine)), 0);
+	put_large(s, "k");
+	turn_until_watched(s);
+	assert_int_equal(pair_message_count(stream), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_watch_tells_what_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_watch_that_cannot_be_told_ends, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
