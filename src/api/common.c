@@ -1,6 +1,7 @@
 #include "api/internal.h"
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdio.h>
 
 #include "wire/allocator.h"
 
@@ -26,10 +27,27 @@ struct es_wire_kv es_api_kv(const struct es_mvcc_version *version, bool keys_onl
 	};
 }
 
+bool es_api_can_send(struct es_rpc_call *call, size_t size)
+{
+	char text[128];
+
+	if (size <= ES_API_MESSAGE_BYTES_MAX)
+		return true;
+	(void)snprintf(text, sizeof(text), "grpc: trying to send message larger than max (%zu vs. %d)", size,
+		       ES_API_MESSAGE_BYTES_MAX);
+	es_rpc_finish(call, ES_GRPC_RESOURCE_EXHAUSTED, text);
+	return false;
+}
+
+uint8_t *es_api_reserve(struct es_rpc_call *call, size_t size)
+{
+	return es_api_can_send(call, size) ? es_rpc_send(call, size) : NULL;
+}
+
 bool es_api_send(struct es_rpc_call *call, const struct ProtobufCMessage *message)
 {
 	size_t size = protobuf_c_message_get_packed_size(message);
-	uint8_t *out = es_rpc_send(call, size);
+	uint8_t *out = es_api_reserve(call, size);
 
 	if (out == NULL)
 		return false;

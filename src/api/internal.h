@@ -81,6 +81,11 @@ void es_api_serve_waiters(struct es_api *api);
 struct es_wire_header es_api_header(const struct es_engine_header *header);
 struct es_wire_kv es_api_kv(const struct es_mvcc_version *version, bool keys_only);
 
+/* etcd's largest message, in bytes; a larger answer is refused as there. False: the call was failed. */
+#define ES_API_MESSAGE_BYTES_MAX INT32_MAX
+bool es_api_can_send(struct es_rpc_call *call, size_t size);
+/* es_rpc_send behind that check; NULL: the call was failed. */
+uint8_t *es_api_reserve(struct es_rpc_call *call, size_t size);
 /* Answers that are not hot go through protobuf-c. Sent; the message stays the caller's. False: the call has failed. */
 bool es_api_send(struct es_rpc_call *call, const struct ProtobufCMessage *message);
 /* ... and the call finished. */

@@ -143,6 +143,8 @@ static void range_answer(struct range_call *rc)
 	size_t size = range_size(&rc->header, &rc->res);
 	uint8_t *out;
 
+	if (!es_api_can_send(rc->call, size))
+		return;
 	if (size > SMALL_ANSWER_BYTES) {
 		rc->body = (struct es_rpc_body){size, produce, produced};
 		es_buf_init(&rc->part, rc->api->config.mem);
@@ -389,7 +391,7 @@ static void delete_answer(struct es_api_op *op, struct es_rpc_call *call)
 {
 	struct es_wire_header header = es_api_header(&op->op.header);
 	const struct es_mvcc_op_res *res = &op->op.txn_res->ops[0];
-	uint8_t *out = es_rpc_send(call, delete_size(&header, res));
+	uint8_t *out = es_api_reserve(call, delete_size(&header, res));
 
 	if (out == NULL)
 		return;
@@ -548,7 +550,7 @@ static void txn_reply(struct es_rpc_call *call, const struct es_engine_header *f
 	if (sizes.size == NULL)
 		return;
 	header.revision = res->revision;
-	out = es_rpc_send(call, txn_size(&header, res, &sizes));
+	out = es_api_reserve(call, txn_size(&header, res, &sizes));
 	if (out == NULL)
 		return;
 	sizes.used = 0;

@@ -106,7 +106,7 @@ static bool send_events(struct watch_stream *stream, const struct es_wire_watch 
 
 	for (size_t i = 0; i < count; i++)
 		size += events[i]->len;
-	out = es_rpc_send(stream->call, size);
+	out = es_api_reserve(stream->call, size);
 	if (out == NULL) {
 		stream_end(stream);
 		return false;

@@ -1,4 +1,7 @@
-"""Answers that are larger than what is sent at once."""
+"""Answers that are larger than what is sent at once, or than what can be sent at all."""
+import grpc
+import pytest
+
 from protobuf import rpc
 
 VALUE = b"x" * 40000
@@ -22,3 +25,15 @@ def test_a_stream_of_many_messages_comes_to_its_end(start_member):
         last = answer.range_response
     assert seen == keys
     assert last.count == len(keys) and not last.more
+
+
+@pytest.mark.slow
+def test_an_answer_above_two_gigabytes_is_refused(member, client):
+    for i in range(20):
+        client.put(b"k/%02d" % i, b"x" * 1000000)
+    everything = rpc.RequestOp(request_range=rpc.RangeRequest(key=b"k/", range_end=b"k0"))
+    with pytest.raises(grpc.RpcError) as error:
+        client.txn(success=[everything] * 128, timeout=60)
+    assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error.value.details().startswith("grpc: trying to send message larger than max (25")
+    assert client.get("k/00") == b"x" * 1000000
