@@ -248,9 +248,10 @@ static void on_tick(uv_timer_t *timer)
 static void on_background(uv_idle_t *idle)
 {
 	struct es_engine *e = idle->data;
-	bool more = es_engine_compact_slice(e);
+	bool more = es_engine_hash_slice(e);
 
-	more |= es_engine_hash_slice(e);
+	/* Behind the hashes: compaction may have waited for the pin of the one that has just ended. */
+	more |= es_engine_compact_slice(e);
 	if (!more)
 		(void)uv_idle_stop(idle);
 }

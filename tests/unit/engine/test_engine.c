@@ -258,6 +258,37 @@ static void hashes_are_those_of_etcd(void **state)
 	assert_int_equal(status, ES_EFUTURE_REV);
 }
 
+static void hash_now(struct es_engine_op *op, int status)
+{
+	static struct es_hash_kv hash;
+
+	assert_int_equal(status, 0);
+	es_engine_hash_kv(op->engine, 0, on_hash, &hash);
+	waiting_done(op, status);
+}
+
+static void compaction_goes_on_behind_a_hash(void **state)
+{
+	struct fixture *f = *state;
+	const struct es_mvcc_op put_k = {.kind = ES_MVCC_OP_PUT, .u.put = {.key = ES_SLICE("k")}};
+	const struct es_mvcc_txn txn = {.success_count = 1, .success = &put_k};
+	struct waiting hashing, compaction;
+
+	fixture_open(f);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(put(f, "k", "v", 0), 0);
+	/* One batch: the hash begins, and pins what there is, right before the compaction. */
+	hashing = waiting_new(f);
+	hashing.op.done = hash_now;
+	assert_int_equal(es_engine_write(f->engine, &hashing.op, ES_COMMAND_PUT, es_slice(NULL, 0), &txn), 0);
+	compaction = waiting_new(f);
+	assert_int_equal(waiting_end(f, &compaction, es_engine_compact(f->engine, &compaction.op, 12, false)), 0);
+	assert_true(hashing.done);
+	for (int i = 0; i < 10; i++)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(es_mvcc_versions(es_engine_store(f->engine)), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +303,7 @@ int main(void)
 		T(compaction_answers_as_etcd),
 		T(old_revisions_are_compacted_by_themselves),
 		T(hashes_are_those_of_etcd),
+		T(compaction_goes_on_behind_a_hash),
 #undef T
 	};
 
