@@ -62,6 +62,7 @@ struct es_rpc_call *es_call_new(struct es_h2 *h2, int32_t stream_id)
 	es_queue_init(&call->progress_link);
 	es_queue_init(&call->writable_link);
 	es_queue_init(&call->deadline.link);
+	es_buf_init(&call->stalled, server->mem);
 	es_grpc_frame_init(&call->frame, server->mem, server->config.recv_message_bytes_max);
 	es_queue_push(&h2->calls, &call->link);
 	h2->call_count++;
@@ -83,6 +84,7 @@ void es_call_unref(struct es_rpc_call *call)
 		nghttp2_rcbuf_decref(call->fields[i].value);
 	}
 	es_grpc_frame_close(&call->frame);
+	es_buf_close(&call->stalled);
 	server->calls_live--;
 	if (server->free_call_count < ES_FREE_CALLS_MAX) {
 		es_arena_reset(&call->arena);

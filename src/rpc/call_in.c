@@ -259,10 +259,15 @@ static void give_message(struct es_rpc_call *call, struct es_slice message)
 	call->entry->method->message(call, message);
 }
 
-static bool must_wait(const struct es_h2 *h2)
+bool es_h2_must_wait(struct es_rpc_call *call)
 {
-	return h2->queued_bytes > h2->server->config.conn_queue_bytes_max ||
-	       !es_queue_empty(&h2->waiting);
+	struct es_h2 *h2 = call->h2;
+
+	if (h2->queued_bytes - h2->streamed_bytes <= h2->server->config.conn_queue_bytes_max &&
+	    es_queue_empty(&h2->waiting))
+		return false;
+	es_queue_push(&h2->waiting, &call->progress_link);
+	return true;
 }
 
 /* The one message of a unary or server-streaming call. It has to live as long as the call: in the
@@ -285,23 +290,24 @@ static void complete_request(struct es_rpc_call *call, struct es_slice message)
 	call->complete = true;
 	h2->complete_count++;
 	es_queue_remove(&call->progress_link);
-	if (must_wait(h2)) {
-		call->request = message;
-		es_queue_push(&h2->waiting, &call->progress_link);
-		return;
-	}
-	give_message(call, message);
+	call->request = message;
+	if (!es_h2_must_wait(call))
+		give_message(call, message);
 }
 
 void es_h2_admit(struct es_h2 *h2)
 {
+	size_t max = h2->server->config.conn_queue_bytes_max / 2;
 	struct es_queue *q;
 
-	while (h2->queued_bytes <= h2->server->config.conn_queue_bytes_max / 2 &&
+	while (h2->queued_bytes - h2->streamed_bytes <= max &&
 	       (q = es_queue_pop(&h2->waiting)) != NULL) {
 		struct es_rpc_call *call = ES_QUEUE_ITEM(q, struct es_rpc_call, progress_link);
 
-		give_message(call, call->request);
+		if (call->http != NULL)
+			es_h2_http_serve(call);
+		else
+			give_message(call, call->request);
 	}
 }
 
@@ -317,7 +323,7 @@ static void refuse_message(struct es_rpc_call *call, int status)
 void es_call_account(struct es_rpc_call *call, size_t gathered_before)
 {
 	struct es_h2 *h2 = call->h2;
-	size_t gathered = call->frame.message.cap;
+	size_t gathered = call->frame.message.cap + call->stalled.cap;
 
 	if (gathered == gathered_before)
 		return;
@@ -327,18 +333,24 @@ void es_call_account(struct es_rpc_call *call, size_t gathered_before)
 			      "engenho: too much of unfinished requests on this connection");
 }
 
-void es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len)
+/* A bidirectional call whose client sends but does not take the answers. Its share is a quarter of
+ * the connection's, so that one such call leaves the others alone. */
+static bool must_stall(const struct es_rpc_call *call)
 {
-	struct es_slice bytes = es_slice(data, len);
+	return call->stalled.len > 0 ||
+	       (call->entry->method->kind == ES_RPC_BIDI &&
+		call->queued_bytes > call->server->config.conn_queue_bytes_max / 4);
+}
+
+/* The bytes of messages that may not be given yet are kept. How many there are is limited by the
+ * stream's window. */
+static void read_messages(struct es_rpc_call *call, struct es_slice bytes)
+{
+	size_t gathered = call->frame.message.cap + call->stalled.cap;
 	struct es_slice message;
-	size_t gathered = call->frame.message.cap;
 	int rc = 0;
 
-	if (call->http != NULL) {
-		es_h2_http_data(call, data, len);
-		return;
-	}
-	while (call->state == ES_CALL_OPEN && !call->complete) {
+	while (call->state == ES_CALL_OPEN && !call->complete && !must_stall(call)) {
 		rc = es_grpc_frame_next(&call->frame, &bytes, &message);
 		if (rc <= 0)
 			break;
@@ -347,9 +359,47 @@ void es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len)
 		else
 			complete_request(call, message);
 	}
+	if (rc >= 0 && call->state == ES_CALL_OPEN && !call->complete && bytes.len > 0)
+		rc = es_buf_append_slice(&call->stalled, bytes);
 	es_call_account(call, gathered);
 	if (rc < 0)
 		refuse_message(call, rc);
+}
+
+size_t es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len)
+{
+	size_t stalled = call->stalled.len;
+	if (call->http != NULL)
+		es_h2_http_data(call, data, len);
+	else if (call->state == ES_CALL_OPEN)
+		read_messages(call, es_slice(data, len));
+	return call->stalled.len - stalled;
+}
+
+bool es_call_may_unstall(const struct es_rpc_call *call)
+{
+	return call->stalled.len > 0 &&
+	       call->queued_bytes <= call->server->config.conn_queue_bytes_max / 8;
+}
+
+void es_call_unstall(struct es_rpc_call *call)
+{
+	struct es_buf bytes = call->stalled;
+	size_t gathered = call->frame.message.cap + bytes.cap;
+	size_t left;
+	int rc;
+
+	es_buf_init(&call->stalled, bytes.mem);
+	es_call_account(call, gathered);
+	read_messages(call, es_buf_slice(&bytes));
+	left = call->stalled.len;
+	rc = nghttp2_session_consume_stream(call->h2->session, call->stream_id, bytes.len - left);
+	if (rc != 0)
+		es_h2_failed(call->h2, rc);
+	es_rpc_conn_wake(call->h2->conn);
+	es_buf_close(&bytes);
+	if (left == 0 && call->half_close_stalled)
+		es_call_half_closed(call);
 }
 
 void es_call_half_closed(struct es_rpc_call *call)
@@ -357,7 +407,8 @@ void es_call_half_closed(struct es_rpc_call *call)
 	const struct es_rpc_method *method;
 
 	call->half_closed = true;
-	if (call->state != ES_CALL_OPEN || call->complete)
+	call->half_close_stalled = call->stalled.len > 0;
+	if (call->state != ES_CALL_OPEN || call->complete || call->half_close_stalled)
 		return;
 	if (call->http != NULL) {
 		es_h2_http_ready(call);

@@ -47,6 +47,14 @@ static struct es_out_chunk *take_chunk(struct es_rpc_server *server, size_t size
 	return chunk;
 }
 
+static void count_queued(struct es_rpc_call *call, ptrdiff_t change)
+{
+	call->queued_bytes += (size_t)change;
+	call->h2->queued_bytes += (size_t)change;
+	if (call->entry != NULL && call->entry->method->kind == ES_RPC_BIDI)
+		call->h2->streamed_bytes += (size_t)change;
+}
+
 uint8_t *es_call_reserve(struct es_rpc_call *call, size_t size)
 {
 	struct es_out_chunk *chunk = call->out_last;
@@ -64,8 +72,8 @@ uint8_t *es_call_reserve(struct es_rpc_call *call, size_t size)
 	}
 	place = chunk->bytes + chunk->end;
 	chunk->end += size;
-	call->queued_bytes += size;
-	call->h2->queued_bytes += size;
+	count_queued(call, (ptrdiff_t)size);
+	call->h2->fresh_bytes += size;
 	if (call->queued_bytes > call->queue_low)
 		call->above_low = true;
 	return place;
@@ -91,15 +99,13 @@ void es_call_out_close(struct es_rpc_call *call)
 		es_pool_free(&call->server->pool, chunk);
 	}
 	call->out_last = NULL;
-	call->h2->queued_bytes -= call->queued_bytes;
-	call->queued_bytes = 0;
+	count_queued(call, -(ptrdiff_t)call->queued_bytes);
 }
 
 /* Move `len` queued bytes to `out`. */
 static void copy_queued(struct es_rpc_call *call, uint8_t *out, size_t len)
 {
-	call->queued_bytes -= len;
-	call->h2->queued_bytes -= len;
+	count_queued(call, -(ptrdiff_t)len);
 	while (len > 0) {
 		struct es_out_chunk *chunk = call->out_first;
 		size_t part = chunk->end - chunk->start;
@@ -156,6 +162,9 @@ int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t 
 	h2->out_len += FRAME_HEAD + len;
 	if (call->above_low && call->queued_bytes <= call->queue_low) {
 		call->above_low = false;
+		call->low_due = true;
+	}
+	if (call->low_due || es_call_may_unstall(call)) {
 		es_queue_remove(&call->writable_link);
 		es_queue_push(&h2->writable, &call->writable_link);
 	}

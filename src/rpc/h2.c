@@ -165,7 +165,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST ||
 	    h2->terminated)
 		return 0;
-	if (es_h2_is_overfull(h2))
+	if (es_h2_is_overfull(h2) || h2->streamed_bytes > h2->server->config.conn_request_bytes_max)
 		return refuse_stream(h2, frame->hd.stream_id);
 	call = es_call_new(h2, frame->hd.stream_id);
 	if (call == NULL)
@@ -251,7 +251,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
 
 	h2->unconsumed_bytes += len;
 	if (call != NULL)
-		es_call_data_in(call, data, len);
+		len -= es_call_data_in(call, data, len);
 	/* Nothing follows END_STREAM, so its stream needs no window. */
 	if ((flags & NGHTTP2_FLAG_END_STREAM) == 0 &&
 	    nghttp2_session_consume_stream(session, stream_id, len) != 0)
@@ -441,6 +441,7 @@ static void h2_receive(void *state, const uint8_t *data, size_t len)
 	if (used < 0)
 		es_h2_failed(h2, (int)used);
 	open_window(h2);
+	es_h2_admit(h2); /* a call that was reset takes its answer with it */
 	if (nghttp2_session_want_write(h2->session))
 		es_rpc_conn_wake(h2->conn);
 	else
@@ -460,9 +461,13 @@ static void fire_writable(struct es_h2 *h2)
 
 	while ((q = es_queue_pop(&h2->writable)) != NULL) {
 		struct es_rpc_call *call = ES_QUEUE_ITEM(q, struct es_rpc_call, writable_link);
+		bool low_due = call->low_due;
 
-		if (call->state == ES_CALL_OPEN && call->entry->method->writable != NULL)
+		call->low_due = false;
+		if (low_due && call->state == ES_CALL_OPEN && call->entry->method->writable != NULL)
 			call->entry->method->writable(call);
+		if (es_call_may_unstall(call))
+			es_call_unstall(call);
 	}
 }
 
@@ -476,6 +481,7 @@ static size_t h2_produce(void *state, uint8_t *out, size_t cap)
 	h2->out_len = 0;
 	h2->out_cap = cap;
 	h2->out_full = false;
+	h2->fresh_bytes = 0;
 	while (h2->out_cap - h2->out_len >= FRAME_ROOM && !h2->out_full) {
 		len = nghttp2_session_mem_send(h2->session, &piece);
 		if (len < 0)
@@ -576,7 +582,7 @@ static size_t h2_queued(void *state)
 {
 	struct es_h2 *h2 = state;
 
-	return h2->queued_bytes + nghttp2_session_get_outbound_queue_size(h2->session) * FRAME_COST;
+	return h2->fresh_bytes + nghttp2_session_get_outbound_queue_size(h2->session) * FRAME_COST;
 }
 
 const struct es_rpc_protocol es_rpc_h2 = {

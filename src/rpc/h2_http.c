@@ -136,6 +136,12 @@ void es_h2_http_ready(struct es_rpc_call *call)
 	call->complete = true;
 	call->h2->complete_count++;
 	es_queue_remove(&call->progress_link);
+	if (!es_h2_must_wait(call))
+		es_h2_http_serve(call);
+}
+
+void es_h2_http_serve(struct es_rpc_call *call)
+{
 	call->http->request.body = es_buf_slice(&call->frame.message);
 	es_rpc_call_hold(call); /* until it is answered */
 	es_http_dispatch(&call->http->request, call->http->target);

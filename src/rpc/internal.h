@@ -171,12 +171,14 @@ struct es_h2 {
 	struct es_queue calls;
 	struct es_queue incomplete; /* calls whose one request message is not whole; oldest first */
 	struct es_queue waiting; /* calls whose message is, until the answers before them are out */
-	struct es_queue writable;    /* calls whose `writable` is due */
+	struct es_queue writable; /* calls that sent enough for `writable`, or to go on reading */
 	struct es_rpc_call *current; /* of the frame before this one */
 	size_t call_count;
 	size_t held_bytes;       /* of requests */
 	size_t complete_count;   /* calls that hold their whole request */
 	size_t queued_bytes;     /* of answers */
+	size_t streamed_bytes;   /* of them those of bidirectional calls */
+	size_t fresh_bytes;      /* of them those that came since the socket asked for some */
 	size_t unconsumed_bytes; /* of the connection's window */
 	uint8_t *out;            /* what produce is filling */
 	size_t out_len, out_cap;
@@ -246,7 +248,9 @@ void es_http_date(const struct es_rpc_server *server, char ret_date[ES_HTTP_DATE
 
 void es_h2_http_begin(struct es_rpc_call *call, struct es_slice method, struct es_slice target);
 void es_h2_http_data(struct es_rpc_call *call, const uint8_t *data, size_t len);
+/* The request is whole; and it is its turn. */
 void es_h2_http_ready(struct es_rpc_call *call);
+void es_h2_http_serve(struct es_rpc_call *call);
 
 /* ---- calls ---------------------------------------------------------------------------- */
 
@@ -293,6 +297,8 @@ struct es_rpc_call {
 	bool deferred;    /* nghttp2 waits for es_rpc_send */
 	bool answered;    /* trailers follow the last queued byte */
 	bool above_low;
+	bool low_due; /* `writable` is to be called */
+	bool half_close_stalled;
 	uint64_t opened_ms;
 	uint64_t started_us; /* 0 without hooks */
 	uint64_t deadline_ms;
@@ -304,6 +310,7 @@ struct es_rpc_call {
 	struct es_slice encoding;
 	struct es_grpc_frame frame;
 	struct es_slice request; /* of a waiting call */
+	struct es_buf stalled;   /* input that waits until answers are out */
 	/* out */
 	struct es_out_chunk *out_first, *out_last;
 	size_t queued_bytes;
@@ -335,9 +342,15 @@ int es_call_field(struct es_rpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *
 bool es_call_find_field(const struct es_rpc_call *call, struct es_slice name,
 			struct es_slice *ret_value);
 void es_call_headers_done(struct es_rpc_call *call);
-void es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len);
+/* How many of the bytes are kept for later: the stream's window is not opened for them yet. */
+size_t es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len);
+/* Answers of a call that stalls went out: go on with its input? */
+bool es_call_may_unstall(const struct es_rpc_call *call);
+void es_call_unstall(struct es_rpc_call *call);
 void es_call_half_closed(struct es_rpc_call *call);
-/* Answers went out: calls that waited for that may begin. */
+/* A whole request waits if there are too many unsent answers; and when those went out, it begins.
+ */
+bool es_h2_must_wait(struct es_rpc_call *call);
 void es_h2_admit(struct es_h2 *h2);
 
 /* call_out.c */

@@ -246,6 +246,64 @@ static void requests_wait_while_answers_do(void **state)
 	assert_int_equal(pair_seen.messages, 2);
 }
 
+/* Ten times the limit, with a client that does not take the echo: input is kept in its window. */
+static void a_stream_that_takes_nothing_is_not_read(void **state)
+{
+	static char message[1001];
+	struct pair_stream *stream, *other;
+
+	(void)state;
+	memset(message, 'm', sizeof(message) - 1);
+	pair.server->config.conn_queue_bytes_max = 40000;
+	stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0), false);
+	pair_pump(&pair);
+	stop_taking(stream);
+	for (int i = 0; i < 100; i++)
+		pair_send_message(&pair, stream, message, i == 99);
+	pair_pump(&pair);
+	assert_in_range(es_rpc_queued_bytes(pair_seen.hung), 9000, 11500);
+	assert_in_range(pair_seen.messages, 10, 13);
+	assert_int_equal(pair_seen.half_closed, 0);
+	other = pair_call(&pair, "/t.S/Echo", "others are not concerned");
+	pair_pump(&pair);
+	pair_expect(other, "0", "");
+	nghttp2_session_set_local_window_size(pair.client, NGHTTP2_FLAG_NONE, stream->id, 3000);
+	pair_pump(&pair);
+	pair_expect(stream, "0", "");
+	assert_int_equal(pair_message_count(stream), 100);
+	assert_int_equal(pair_seen.half_closed, 1);
+	assert_int_equal(((struct es_h2 *)pair.conn->state)->held_bytes, 0);
+	assert_int_equal(((struct es_h2 *)pair.conn->state)->streamed_bytes, 0);
+}
+
+/* More than a window of the stream: it is opened for what was read, and for no more. */
+static void a_stalled_stream_goes_on_where_it_was(void **state)
+{
+	static uint8_t bytes[50005];
+	struct pair_stream *stream;
+
+	(void)state;
+	pair.server->config.conn_queue_bytes_max = 400000;
+	stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0), false);
+	pair_pump(&pair);
+	es_grpc_frame_write(bytes, 50000);
+	for (int round = 0; round < 3; round++) {
+		nghttp2_session_set_local_window_size(pair.client, NGHTTP2_FLAG_NONE, stream->id,
+						      0);
+		for (int i = 0; i < 50; i++)
+			pair_send(&pair, stream, es_slice(bytes, sizeof(bytes)),
+				  round == 2 && i == 49);
+		pair_pump(&pair);
+		assert_true(stream->unsent.len > 0); /* the window is used up */
+		nghttp2_session_set_local_window_size(pair.client, NGHTTP2_FLAG_NONE, stream->id,
+						      100000);
+		pair_pump(&pair);
+		assert_int_equal(stream->unsent.len, 0);
+	}
+	pair_expect(stream, "0", "");
+	assert_int_equal(pair_message_count(stream), 150);
+}
+
 static void a_deadline_does_not_cut_a_message(void **state)
 {
 	struct pair_field timeout[] = {{"grpc-timeout", "1S"}, {NULL, NULL}};
@@ -277,6 +335,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_slow_client_is_waited_for_and_told_of,
 						small_window, teardown),
 		cmocka_unit_test_setup_teardown(requests_wait_while_answers_do, small_window,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_stream_that_takes_nothing_is_not_read,
+						small_window, teardown),
+		cmocka_unit_test_setup_teardown(a_stalled_stream_goes_on_where_it_was, small_window,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_deadline_does_not_cut_a_message, small_window,
 						teardown),
