@@ -5,6 +5,8 @@
  * replicated state. What it does depends on the state and the command alone; the operation that waits (if this process
  * proposed the command) only saves decoding it again and gets the result.
  *
+ * What the member proposes by itself has no operation, but a proposal record all the same: it, too, hears when it is dropped.
+ *
  * An operation may leave early, when it times out: its proposal record stays until the log answers, so that the log never
  * holds a pointer to memory of somebody who left.
  */
@@ -21,8 +23,6 @@ int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_comm
 	rc = es_command_encode(&e->command, kind, origin, body);
 	if (rc < 0)
 		return rc;
-	if (op == NULL)
-		return es_consensus_propose(e->consensus, es_buf_slice(&e->command), NULL);
 	proposal = es_calloc(e->mem, 1, sizeof(*proposal));
 	if (proposal == NULL)
 		return ES_ENOMEM;
@@ -31,9 +31,11 @@ int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_comm
 		es_free(e->mem, proposal);
 		return rc;
 	}
-	op->engine = e;
-	op->kind = kind;
-	es_queue_init(&op->link);
+	if (op != NULL) {
+		op->engine = e;
+		op->kind = kind;
+		es_queue_init(&op->link);
+	}
 	proposal->op = op;
 	/* etcd's bound: five seconds and two elections. */
 	proposal->deadline_ms = es_engine_now_ms(e) + 5000 + 2 * e->config.election_ms;
@@ -265,6 +267,8 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 	if (rc < 0)
 		return rc;
 	if (alarm_active(e, ES_ALARM_CORRUPT) && refused_when_corrupt(command.kind)) {
+		if (command.kind == ES_COMMAND_LEASE_REVOKE)
+			e->revoking_check = true;
 		es_engine_op_done(e, proposal, ES_ECORRUPT_MEMBER);
 		return 0;
 	}
@@ -294,10 +298,14 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 			/* The next slice; whoever waits goes on waiting. */
 			int again = es_engine_propose(e, op, ES_COMMAND_LEASE_REVOKE, command.body);
 
-			if (proposal != NULL && again == 0)
+			if (again < 0) {
+				/* This slice is applied: not a failure of the member. */
+				e->revoking_check = true;
+				es_engine_op_done(e, proposal, again);
+				proposal = NULL;
+			} else if (proposal != NULL) {
 				proposal->op = NULL;
-			else if (again < 0)
-				rc = again;
+			}
 		}
 		break;
 	case ES_COMMAND_ALARM:

@@ -129,7 +129,9 @@ static void on_dropped(void *ctx, void *op, int status)
 	struct es_engine *e = ctx;
 
 	es_engine_op_done(e, op, status);
-	e->alarm_proposed = false; /* if it was that one, it may be tried again; if not, asking twice is harmless */
+	/* If it was one of these, it may be tried again; if not, asking twice is harmless. */
+	e->alarm_proposed = false;
+	e->revoking_check = true;
 }
 
 /* Once there is a leader and the member's name and URLs are known to all, as etcd has it. */

@@ -54,7 +54,9 @@ struct es_engine {
 	uv_idle_t background; /* runs a slice every loop turn while there is work */
 	struct es_queue compact_waiters; /* es_engine_op.link: physical compactions */
 	struct es_queue hash_jobs;
-	bool revoking_check; /* leases half revoked by a leader before us may be there */
+	/* Leases half revoked may be there: of a leader before us, or since a slice was dropped. */
+	bool revoking_check;
+	uint64_t revoking_check_ms; /* when to look for them, at the earliest */
 	struct es_revision_sample samples[ES_COMPACTOR_SAMPLES_MAX];
 	size_t sample_first, sample_count;
 	uint64_t next_sample_ms, next_compaction_ms;

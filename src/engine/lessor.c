@@ -124,7 +124,7 @@ int es_engine_apply_lease_revoke(struct es_engine *e, struct es_slice body, bool
 	return es_lease_remove(e->leases, id);
 }
 
-/* A leader that went away between two slices leaves leases half revoked; the next one finishes them. */
+/* A leader that went away between two slices, or a slice that was lost, leaves leases half revoked. */
 static void finish_revoking(struct es_engine *e)
 {
 	struct es_arena arena;
@@ -148,8 +148,9 @@ void es_engine_expire_leases(struct es_engine *e, uint64_t now_ms)
 
 	if (!e->is_leader)
 		return;
-	if (e->revoking_check) {
+	if (e->revoking_check && now_ms >= e->revoking_check_ms) {
 		e->revoking_check = false;
+		e->revoking_check_ms = now_ms + LEASE_REVOKE_RETRY_MS;
 		finish_revoking(e);
 	}
 	if (es_lease_next_due_ms(e->leases) > now_ms)

@@ -85,6 +85,35 @@ static void a_large_lease_goes_in_slices_of_one_revision_each(void **state)
 	assert_int_equal(put(f, "x", "v", 9), ES_ELEASE_NOT_FOUND);
 }
 
+static void a_lease_half_revoked_is_finished_later(void **state)
+{
+	struct fixture *f = *state;
+	const struct es_alarm corrupt = {0xa1, ES_ALARM_CORRUPT};
+	struct waiting revoke, alarm, w;
+	char key[32];
+
+	fixture_open(f);
+	assert_int_equal(grant(f, 9, 60, &w), 0);
+	for (int i = 0; i < 600; i++) {
+		(void)snprintf(key, sizeof(key), "k%04d", i);
+		assert_int_equal(put(f, key, "v", 9), 0);
+	}
+	/* In one batch: the alarm comes between the first slice and the second, which is refused. */
+	revoke = waiting_new(f);
+	alarm = waiting_new(f);
+	assert_int_equal(es_engine_lease_revoke(f->engine, &revoke.op, 9), 0);
+	assert_int_equal(waiting_end(f, &alarm, es_engine_alarm(f->engine, &alarm.op, true, corrupt)), 0);
+	assert_int_equal(waiting_end(f, &revoke, 0), ES_ECORRUPT_MEMBER);
+	assert_int_equal(es_mvcc_keys(es_engine_store(f->engine)), 100);
+	w = waiting_new(f);
+	assert_int_equal(waiting_end(f, &w, es_engine_alarm(f->engine, &w.op, false, corrupt)), 0);
+	f->now_ms += 5000;
+	for (int i = 0; i < 100 && es_mvcc_keys(es_engine_store(f->engine)) > 0; i++)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(es_mvcc_keys(es_engine_store(f->engine)), 0);
+	assert_int_equal(revoke_lease(f, 9), ES_ELEASE_NOT_FOUND);
+}
+
 static void leases_come_due_on_the_clock(void **state)
 {
 	struct fixture *f = *state;
@@ -297,6 +326,7 @@ int main(void)
 		T(every_write_extends_the_chain),
 		T(state_beside_versions_survives_a_checkpoint),
 		T(a_large_lease_goes_in_slices_of_one_revision_each),
+		T(a_lease_half_revoked_is_finished_later),
 		T(leases_come_due_on_the_clock),
 		T(a_full_quota_refuses_puts_until_there_is_room),
 		T(an_alarm_set_by_hand_stays_until_it_is_cleared_by_hand),
