@@ -49,6 +49,7 @@ static void election_campaign(struct es_rpc_call *call, struct es_slice request)
 	line->call = call;
 	line->name = es_api_bytes(asked->name);
 	line->value = es_api_bytes(asked->value);
+	line->proclaims = true;
 	line->lease = asked->lease;
 	line->done = on_elected;
 	es_rpc_call_set_data(call, line);

@@ -261,7 +261,7 @@ static void on_entered(struct es_engine_op *op, int status)
 
 		es_mvcc_version_kv(op->txn_res->ops[0].u.range.versions[0], &kv);
 		line->create_revision = kv.create_revision;
-		if (!es_slice_eq(kv.value, line->value)) {
+		if (line->proclaims && !es_slice_eq(kv.value, line->value)) {
 			again = (struct es_api_guarded){line->key, kv.create_revision, true, line->value, line->lease};
 			op->done = on_replaced;
 			status = es_api_guarded_submit(line->api, op, &again);

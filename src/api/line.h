@@ -16,6 +16,7 @@ struct es_api_line {
 	struct es_slice name;
 	struct es_slice value;
 	int64_t lease; /* 0: one is granted, for a minute */
+	bool proclaims; /* a key that was there with another value gets ours, as a campaign's does */
 	/* Exactly once; `status` as below. The call is closed when the client has gone. */
 	void (*done)(struct es_api_line *line, int status);
 	/* Told to `done`. */
