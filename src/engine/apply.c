@@ -290,7 +290,7 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 		break;
 	case ES_COMMAND_LEASE_GRANT:
 		rc = alarm_active(e, ES_ALARM_NOSPACE) ? ES_ENOSPACE
-						       : es_engine_apply_lease_grant(e, command.body, op);
+						       : es_engine_apply_lease_grant(e, command.body);
 		break;
 	case ES_COMMAND_LEASE_REVOKE:
 		rc = es_engine_apply_lease_revoke(e, command.body, &finished);

@@ -46,7 +46,8 @@ static struct es_wire_kv wire_kv(const struct es_mvcc_version *version)
 
 /*
  * The live version of the event's key before its revision. The event itself knows the one before its write, which is another
- * when one transaction wrote the key twice; then it is looked up. False: there is none, or it was compacted away.
+ * when one transaction wrote the key twice; then it is looked up. False: there is none, it was compacted away, or there is no
+ * memory to look.
  */
 static bool previous(const struct es_engine *e, const struct es_mvcc_event *event, struct es_wire_kv *ret_prev)
 {
@@ -56,13 +57,9 @@ static bool previous(const struct es_engine *e, const struct es_mvcc_event *even
 	bool found;
 
 	es_mvcc_version_kv(event->version, &kv);
-	if (event->prev != NULL) {
-		*ret_prev = wire_kv(event->prev);
-		if (ret_prev->mod_revision < kv.mod_revision)
-			return true;
-	} else if (kv.sub_revision == 0) {
-		return false;
-	}
+	*ret_prev = wire_kv(event->prev);
+	if (ret_prev->mod_revision < kv.mod_revision)
+		return true;
 	es_arena_init(&arena, e->mem, 64);
 	found = es_mvcc_range(e->store,
 			      &(struct es_mvcc_range_req){.range.key = kv.key, .revision = kv.mod_revision - 1}, &arena,
@@ -76,20 +73,20 @@ static bool previous(const struct es_engine *e, const struct es_mvcc_event *even
 
 static size_t event_size(void *ctx, const struct es_mvcc_event *event, bool prev_kv)
 {
+	struct es_engine *e = ctx;
 	struct es_wire_kv kv = wire_kv(event->version);
-	struct es_wire_kv prev;
-	bool with_prev = prev_kv && previous(ctx, event, &prev);
 
-	return es_wire_event_size(kv.version == 0, &kv, with_prev ? &prev : NULL);
+	e->event_has_prev = prev_kv && previous(e, event, &e->event_prev);
+	return es_wire_event_size(kv.version == 0, &kv, e->event_has_prev ? &e->event_prev : NULL);
 }
 
 static void event_write(void *ctx, const struct es_mvcc_event *event, bool prev_kv, uint8_t *out)
 {
+	const struct es_engine *e = ctx;
 	struct es_wire_kv kv = wire_kv(event->version);
-	struct es_wire_kv prev;
-	bool with_prev = prev_kv && previous(ctx, event, &prev);
 
-	(void)es_wire_event_write(out, kv.version == 0, &kv, with_prev ? &prev : NULL);
+	(void)prev_kv;
+	(void)es_wire_event_write(out, kv.version == 0, &kv, e->event_has_prev ? &e->event_prev : NULL);
 }
 
 static void watcher_wake(void *ctx, struct es_watcher *watcher, void *owner)

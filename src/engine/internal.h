@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "engine/engine.h"
+#include "wire/hot.h"
 
 /* Shared by the files of this module; nobody else includes it. */
 
@@ -45,6 +46,9 @@ struct es_engine {
 	struct es_buf command; /* the command being encoded */
 	struct es_buf meta;    /* of the checkpoint being written */
 	struct es_mvcc_pin checkpoint_pin;
+	/* What the size of an event was told for: its encoding, which follows at once, must not find anything else. */
+	struct es_wire_kv event_prev;
+	bool event_has_prev;
 	void (*watch_wake)(void *ctx, struct es_watcher *watcher, void *owner);
 	void *watch_wake_ctx;
 	uint64_t sequence;
@@ -84,7 +88,7 @@ void es_engine_check_quota(struct es_engine *engine);
 
 /* lessor.c */
 void es_engine_expire_leases(struct es_engine *engine, uint64_t now_ms);
-int es_engine_apply_lease_grant(struct es_engine *engine, struct es_slice body, struct es_engine_op *op);
+int es_engine_apply_lease_grant(struct es_engine *engine, struct es_slice body);
 /* *ret_finished: false when another slice is to follow. */
 int es_engine_apply_lease_revoke(struct es_engine *engine, struct es_slice body, bool *ret_finished);
 /* After a change: leases of keys, watchers. */

@@ -43,15 +43,14 @@ int es_engine_lease_grant(struct es_engine *e, struct es_engine_op *op, int64_t 
 	return rc;
 }
 
-int es_engine_apply_lease_grant(struct es_engine *e, struct es_slice body, struct es_engine_op *op)
+int es_engine_apply_lease_grant(struct es_engine *e, struct es_slice body)
 {
 	struct es_reader reader = es_reader(body);
 	int64_t id = (int64_t)es_read_u64le(&reader);
 	int64_t ttl_s = (int64_t)es_read_u64le(&reader);
 	int rc;
 
-	(void)op;
-	if (reader.failed)
+	if (reader.failed || ttl_s <= 0)
 		return ES_ECORRUPT;
 	rc = es_lease_grant(e->leases, id, ttl_s, es_engine_now_ms(e));
 	if (rc == 0)

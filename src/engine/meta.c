@@ -152,9 +152,9 @@ static int decode_leases(struct es_engine *e, struct es_reader *reader)
 
 		(void)es_read_u8(reader);
 		if (!reader->failed)
-			rc = es_lease_grant(e->leases, id, ttl_s, 0);
+			rc = ttl_s > 0 ? es_lease_grant(e->leases, id, ttl_s, 0) : ES_ECORRUPT;
 	}
-	if (reader->failed || rc == ES_ELEASE_EXIST)
+	if (reader->failed || (rc < 0 && rc != ES_ENOMEM))
 		return ES_ECORRUPT;
 	if (rc == 0)
 		rc = attach_keys(e);
