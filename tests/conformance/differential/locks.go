@@ -61,16 +61,20 @@ func (r *run) acquire(method string, req proto.Message, name string, lease int64
 	}
 	rev := r.g.rev + 1
 	w := &waiting{method: method, req: req, prefix: name + "/", key: key, done: make(chan struct{})}
-	if own := r.peek(&pb.RangeRequest{Key: []byte(key)}).Kvs; len(own) > 0 {
-		rev, w.value = own[0].CreateRevision, own[0].Value
+	own := r.peek(&pb.RangeRequest{Key: []byte(key)}).Kvs
+	if len(own) > 0 {
+		rev = own[0].CreateRevision
 	}
 	if c, ok := req.(*epb.CampaignRequest); ok {
-		w.value = c.Value // also a campaign that is already waiting takes the new value
+		w.value = c.Value // also a key that is there already takes the new value
 	}
 	w.rev = rev
 	if !r.before(name+"/", rev) || !r.held(lease) {
 		r.note(r.p.do(method, req))
 		return
+	}
+	if len(own) > 0 && (method == "/v3lockpb.Lock/Lock" || bytes.Equal(own[0].Value, w.value)) {
+		return // it would wait without a trace, and nobody could say when it began to
 	}
 	r.p.note("(waits) " + method + " " + show(req))
 	go func() {
@@ -211,4 +215,5 @@ type run struct {
 	streams   []*watchPair
 	waiting   []*waiting
 	lastLease int64
+	rewrites  map[int64]bool // revisions of transactions that mayRewrite
 }

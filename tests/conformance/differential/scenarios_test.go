@@ -207,6 +207,45 @@ func TestLockGivenUp(t *testing.T) {
 	p.everything()
 }
 
+// TestLockOverKey: the key that a Lock or Campaign would make is there already, put by somebody else.
+func TestLockOverKey(t *testing.T) {
+	p := scenario(t)
+	p.do("/etcdserverpb.Lease/LeaseGrant", &pb.LeaseGrantRequest{ID: 7, TTL: 600})
+	for _, call := range []struct {
+		method string
+		req    proto.Message
+	}{
+		{"/v3lockpb.Lock/Lock", &lpb.LockRequest{Name: []byte("n"), Lease: 7}},
+		{"/v3electionpb.Election/Campaign", &epb.CampaignRequest{Name: []byte("n"), Lease: 7, Value: []byte("mine")}},
+	} {
+		for _, first := range []bool{true, false} {
+			if !first {
+				p.put("n/older", "")
+			}
+			p.put("n/7", "theirs")
+			var got [2]answer
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				p.both(func(s *side) { got[p.index(s)] = s.call(context.Background(), call.method, call.req) })
+			}()
+			if !first {
+				time.Sleep(500 * time.Millisecond) // nothing shows when it waits
+				select {
+				case <-done:
+					t.Errorf("%s: came back though an older key is there: %v, %v", call.method, got[0], got[1])
+				default:
+				}
+				p.do(deleteMethod, &pb.DeleteRangeRequest{Key: []byte("n/older")})
+			}
+			<-done
+			p.compare(call.method, call.req, got[0], got[1])
+			p.everything()
+			p.do(deleteMethod, &pb.DeleteRangeRequest{Key: []byte("n/"), RangeEnd: []byte("n0")})
+		}
+	}
+}
+
 // TestObserve follows the leaders of an election, step by step.
 func TestObserve(t *testing.T) {
 	p := scenario(t)
