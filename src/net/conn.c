@@ -281,7 +281,7 @@ size_t es_net_conn_queued(const struct es_net_conn *conn)
 	return conn->unsent_bytes;
 }
 
-void es_net_conn_peer(const struct es_net_conn *conn, char *out, size_t size)
+void es_net_conn_peer(const struct es_net_conn *conn, char ret_peer[ES_NET_PEER_MAX])
 {
 	struct sockaddr_storage address;
 	int len = sizeof(address);
@@ -289,17 +289,17 @@ void es_net_conn_peer(const struct es_net_conn *conn, char *out, size_t size)
 
 	if (conn->is_unix ||
 	    uv_tcp_getpeername(&conn->h.tcp, (struct sockaddr *)&address, &len) < 0) {
-		snprintf(out, size, "@");
+		snprintf(ret_peer, ES_NET_PEER_MAX, "@");
 	} else if (address.ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
 
 		uv_ip6_name(in6, host, sizeof(host));
-		snprintf(out, size, "[%s]:%u", host, ntohs(in6->sin6_port));
+		snprintf(ret_peer, ES_NET_PEER_MAX, "[%s]:%u", host, ntohs(in6->sin6_port));
 	} else {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
 
 		uv_ip4_name(in, host, sizeof(host));
-		snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+		snprintf(ret_peer, ES_NET_PEER_MAX, "%s:%u", host, ntohs(in->sin_port));
 	}
 }
 

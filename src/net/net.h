@@ -88,7 +88,8 @@ void es_net_conn_close(struct es_net_conn *conn);
 size_t es_net_conn_queued(const struct es_net_conn *conn);
 
 /* "192.0.2.1:4711", "[::1]:4711", or "@" for a unix socket. */
-void es_net_conn_peer(const struct es_net_conn *conn, char *out, size_t size);
+#define ES_NET_PEER_MAX 64
+void es_net_conn_peer(const struct es_net_conn *conn, char ret_peer[ES_NET_PEER_MAX]);
 
 struct es_net_stats {
 	uint64_t connections_open, connections_total;

@@ -42,11 +42,23 @@ static void maybe_done(struct es_h2 *h2)
 		es_rpc_conn_finish(h2->conn);
 }
 
+static void log_end(const struct es_h2 *h2, uint32_t error_code, const char *reason)
+{
+	bool is_abuse = error_code == NGHTTP2_ENHANCE_YOUR_CALM;
+	char peer[ES_NET_PEER_MAX] = "-";
+
+	if (h2->conn->net != NULL)
+		es_net_conn_peer(h2->conn->net, peer);
+	es_log(h2->server->config.log, is_abuse ? ES_LOG_WARN : ES_LOG_DEBUG, "ended a connection",
+	       ES_STR("remote-addr", peer), ES_STR("reason", reason));
+}
+
 void es_h2_terminate(struct es_h2 *h2, uint32_t error_code, const char *reason)
 {
 	if (h2->terminated)
 		return;
 	h2->terminated = true;
+	log_end(h2, error_code, reason);
 	if (nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
 				  nghttp2_session_get_last_proc_stream_id(h2->session), error_code,
 				  (const uint8_t *)reason, strlen(reason)) != 0)

@@ -12,9 +12,16 @@
  * have many listeners (src/net/net.h) and connections. Sources: RFC 9113, the gRPC HTTP/2 protocol
  * description (PROTOCOL-HTTP2.md of gRPC).
  *
- * Bounded by construction: a connection whose unsent answers pass `conn_queue_bytes_max` is not
- * read from until they drain; a request message is bounded by `recv_message_bytes_max`; streams,
- * header sizes, resets, pings and idle time have limits (struct es_rpc_config).
+ * The process must ignore SIGPIPE.
+ *
+ * Bounded by construction:
+ * - Unsent answers: a connection whose socket does not take them is not read from once they pass
+ *   `conn_queue_bytes_max`. Where the client's HTTP/2 windows hold them back, whole requests wait
+ *   for that much to go out, and a bidirectional call with a quarter of it is not read further.
+ * - Requests: one message is at most `recv_message_bytes_max`; all that the unfinished calls of a
+ *   connection hold is at most about `conn_request_bytes_max`, then new streams are refused.
+ * - Streams, header sizes, resets, pings, control frames and idle time have limits of their own.
+ *   Clients that abuse them get GOAWAY with ENHANCE_YOUR_CALM, and a line in the log.
  */
 struct uv_loop_s;
 struct es_rpc_server;
@@ -25,19 +32,20 @@ struct es_rpc_config {
 	const struct es_env *env;
 	const struct es_log *log;
 	struct uv_loop_s *loop;
-	uint32_t max_concurrent_streams; /* etcd's default is 4294967295; memory is bounded by the
-					    queue limit below */
+	uint32_t max_concurrent_streams; /* etcd's default is 4294967295 */
 	size_t recv_message_bytes_max;   /* max-request-bytes + 512 KiB */
 	size_t conn_queue_bytes_max;     /* e.g. 4 MiB */
-	size_t conn_request_bytes_max;   /* what unanswered requests of a connection may hold; 0: 64
-					    MiB */
-	uint64_t keepalive_min_time_ms;  /* --grpc-keepalive-min-time (5 s): pings more often are
-					    abuse */
-	uint64_t keepalive_interval_ms;  /* --grpc-keepalive-interval (2 h): we ping an idle client;
-					    0 never */
-	uint64_t keepalive_timeout_ms;   /* --grpc-keepalive-timeout (20 s) */
-	uint64_t http1_idle_ms; /* a request must be complete within this time (e.g. 30 s), HTTP/2's
-				 * preface and unary requests too */
+	size_t conn_request_bytes_max;   /* 0: 64 MiB */
+	/* --grpc-keepalive-min-time (5 s): pings more often are abuse */
+	uint64_t keepalive_min_time_ms;
+	/* --grpc-keepalive-interval (2 h): we ping a silent client; 0: never */
+	uint64_t keepalive_interval_ms;
+	/* --grpc-keepalive-timeout (20 s): it has this long to answer */
+	uint64_t keepalive_timeout_ms;
+	/* What must be complete within this time (e.g. 30 s): an HTTP request, HTTP/2's preface and
+	 * SETTINGS, the request message of a unary or server-streaming call. And how long an
+	 * HTTP/1.1 connection may be idle. */
+	uint64_t http1_idle_ms;
 };
 
 int es_rpc_server_new(const struct es_rpc_config *config, struct es_rpc_server **ret_server);
@@ -128,11 +136,11 @@ bool es_rpc_call_is_closed(const struct es_rpc_call *call);
 uint8_t *es_rpc_send(struct es_rpc_call *call, size_t size);
 
 /*
- * A message too large to be built at once. `size` is its exact length; `produce` is called while
- * the client takes bytes, for up to `cap` bytes at a time, and returns how many it wrote (> 0 until
- * all is written, then it is not called again; < 0, a status, resets the stream). `done` exactly
- * once, when it is no longer needed for whatever reason. Nothing may be sent on the call while one
- * is under way, but es_rpc_finish may be called and waits for it.
+ * A message too large to be built at once. `size` is its exact length (below 4 GiB, asserted);
+ * `produce` is called while the client takes bytes, for up to `cap` bytes at a time, and returns
+ * how many it wrote (> 0 until all is written, then it is not called again; < 0, a status, resets
+ * the stream). `done` exactly once, when it is no longer needed for whatever reason. Nothing may be
+ * sent on the call while one is under way, but es_rpc_finish may be called and waits for it.
  */
 struct es_rpc_body {
 	uint64_t size;
