@@ -39,16 +39,17 @@ static Etcdserverpb__Member **member_list(struct es_rpc_call *call, size_t *ret_
 static void list_now(void *arg, int status)
 {
 	struct es_rpc_call *call = arg;
-	struct es_engine_header header = cluster_header(es_rpc_call_ctx(call));
 	Etcdserverpb__MemberListResponse answer = ETCDSERVERPB__MEMBER_LIST_RESPONSE__INIT;
 
-	if (es_rpc_call_is_closed(call))
-		;
-	else if (status < 0)
-		es_rpc_finish_status(call, status);
-	else if ((answer.header = es_api_pb_header(call, &header)) != NULL &&
-		 (answer.members = member_list(call, &answer.n_members)) != NULL)
-		es_api_reply(call, &answer.base);
+	if (!es_rpc_call_is_closed(call)) {
+		struct es_engine_header header = cluster_header(es_rpc_call_ctx(call));
+
+		if (status < 0)
+			es_rpc_finish_status(call, status);
+		else if ((answer.header = es_api_pb_header(call, &header)) != NULL &&
+			 (answer.members = member_list(call, &answer.n_members)) != NULL)
+			es_api_reply(call, &answer.base);
+	}
 	es_rpc_call_release(call);
 }
 

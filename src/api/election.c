@@ -81,13 +81,14 @@ static void guarded_done(struct es_engine_op *engine_op, int status)
 static void submit_guarded(struct es_rpc_call *call, const struct es_api_guarded *guarded,
 			   void (*answer)(struct es_api_op *, struct es_rpc_call *))
 {
+	struct es_api *api = es_rpc_call_ctx(call);
 	struct es_api_op *op = es_api_op_new(call, answer);
 	int status;
 
 	if (op == NULL)
 		return;
 	op->op.done = guarded_done;
-	status = es_api_guarded_submit(es_rpc_call_ctx(call), &op->op, guarded);
+	status = es_api_guarded_submit(api->engine, &op->op, guarded);
 	if (status < 0) {
 		es_api_line_fail(call, status);
 		es_rpc_call_release(call);
@@ -206,12 +207,13 @@ static bool election_range(struct es_rpc_call *call, struct es_slice request, st
 static void leader_now(void *arg, int status)
 {
 	struct es_rpc_call *call = arg;
-	struct es_api *api = es_rpc_call_ctx(call);
-	struct es_engine_header header = es_engine_header(api->engine);
 	const struct es_mvcc_range *range = es_rpc_call_data(call);
 	const struct es_mvcc_version *leader = NULL;
 
 	if (!es_rpc_call_is_closed(call)) {
+		struct es_api *api = es_rpc_call_ctx(call);
+		struct es_engine_header header = es_engine_header(api->engine);
+
 		if (status == 0)
 			status = find_leader(api, *range, 0, es_rpc_call_arena(call), &leader);
 		if (status < 0)
@@ -298,10 +300,11 @@ static void observe_from_now(void *arg, int status)
 {
 	struct observer *observer = arg;
 	struct es_rpc_call *call = observer->call;
-	struct es_api *api = es_rpc_call_ctx(call);
-	int64_t revision = es_mvcc_revision(es_engine_store(api->engine));
 
 	if (!es_rpc_call_is_closed(call)) {
+		struct es_api *api = es_rpc_call_ctx(call);
+		int64_t revision = es_mvcc_revision(es_engine_store(api->engine));
+
 		observer->waiter.changed = on_changed;
 		observer->waiter.lost = on_lost;
 		if (status == 0)

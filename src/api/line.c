@@ -34,8 +34,9 @@ bool es_api_prefix_range(struct es_rpc_call *call, struct es_slice prefix, struc
 
 /* ---- commands made here: etcd's requests, encoded as a client would ----------------------------------------------- */
 
-static int submit_txn(struct es_api *api, struct es_engine_op *op, const Etcdserverpb__TxnRequest *request)
+static int submit_txn(struct es_engine *engine, struct es_engine_op *op, const Etcdserverpb__TxnRequest *request)
 {
+	const struct es_engine_config *config = es_engine_config(engine);
 	size_t size = etcdserverpb__txn_request__get_packed_size(request);
 	uint8_t *bytes = es_arena_alloc(op->arena, size);
 	struct es_wire_txn wire;
@@ -47,12 +48,12 @@ static int submit_txn(struct es_api *api, struct es_engine_op *op, const Etcdser
 	(void)etcdserverpb__txn_request__pack(request, bytes);
 	rc = es_wire_decode_txn(es_slice(bytes, size), op->arena, &wire);
 	if (rc == 0)
-		rc = es_api_check_txn(&wire, api->config.max_txn_ops, op->arena);
+		rc = es_api_check_txn(&wire, config->max_txn_ops, op->arena);
 	if (rc == 0)
 		rc = es_command_txn_from_wire(&wire, op->arena, &txn);
 	if (rc < 0)
 		return rc;
-	return es_engine_write(api->engine, op, ES_COMMAND_TXN, es_slice(bytes, size), txn);
+	return es_engine_write(engine, op, ES_COMMAND_TXN, es_slice(bytes, size), txn);
 }
 
 static Etcdserverpb__Compare created_at(struct es_slice key, int64_t revision)
@@ -67,7 +68,7 @@ static Etcdserverpb__Compare created_at(struct es_slice key, int64_t revision)
 	return compare;
 }
 
-int es_api_guarded_submit(struct es_api *api, struct es_engine_op *op, const struct es_api_guarded *guarded)
+int es_api_guarded_submit(struct es_engine *engine, struct es_engine_op *op, const struct es_api_guarded *guarded)
 {
 	Etcdserverpb__TxnRequest txn = ETCDSERVERPB__TXN_REQUEST__INIT;
 	Etcdserverpb__Compare compare = created_at(guarded->key, guarded->create_revision);
@@ -90,7 +91,7 @@ int es_api_guarded_submit(struct es_api *api, struct es_engine_op *op, const str
 	txn.compare = (Etcdserverpb__Compare *[]){&compare};
 	txn.n_success = 1;
 	txn.success = (Etcdserverpb__RequestOp *[]){&then};
-	return submit_txn(api, op, &txn);
+	return submit_txn(engine, op, &txn);
 }
 
 /* Puts the key if it is not there, else says what is. */
@@ -117,7 +118,7 @@ static int submit_entry(struct es_api_line *line)
 	txn.success = (Etcdserverpb__RequestOp *[]){&then};
 	txn.n_failure = 1;
 	txn.failure = (Etcdserverpb__RequestOp *[]){&otherwise};
-	return submit_txn(line->api, &line->op, &txn);
+	return submit_txn(line->engine, &line->op, &txn);
 }
 
 /* ---- leaving without anybody waiting for it ------------------------------------------------------------------------ */
@@ -143,15 +144,16 @@ static void on_departed(struct es_engine_op *op, int status)
 
 static void depart(struct es_api_line *line)
 {
-	struct departure *departure = es_calloc(line->api->config.mem, 1, sizeof(*departure));
+	const struct es_mem *mem = es_engine_config(line->engine)->mem;
+	struct departure *departure = es_calloc(mem, 1, sizeof(*departure));
 	const struct es_api_guarded guarded = {.key = line->key, .create_revision = line->create_revision};
 
 	if (departure == NULL)
 		return;
-	es_arena_init(&departure->arena, line->api->config.mem, 1024);
+	es_arena_init(&departure->arena, mem, 1024);
 	departure->op.arena = &departure->arena;
 	departure->op.done = on_departed;
-	if (es_api_guarded_submit(line->api, &departure->op, &guarded) < 0)
+	if (es_api_guarded_submit(line->engine, &departure->op, &guarded) < 0)
 		departure_free(departure);
 }
 
@@ -264,7 +266,7 @@ static void on_entered(struct es_engine_op *op, int status)
 		if (line->proclaims && !es_slice_eq(kv.value, line->value)) {
 			again = (struct es_api_guarded){line->key, kv.create_revision, true, line->value, line->lease};
 			op->done = on_replaced;
-			status = es_api_guarded_submit(line->api, op, &again);
+			status = es_api_guarded_submit(line->engine, op, &again);
 			if (status < 0)
 				finish(line, status);
 			return;
@@ -310,6 +312,7 @@ void es_api_line_enter(struct es_api_line *line)
 	int rc = 0;
 
 	line->api = es_rpc_call_ctx(line->call);
+	line->engine = line->api->engine;
 	line->op.arena = es_rpc_call_arena(line->call);
 	es_rpc_call_hold(line->call);
 	line->prefix = es_api_line_prefix(line->call, line->name);
@@ -322,7 +325,7 @@ void es_api_line_enter(struct es_api_line *line)
 		return;
 	}
 	line->op.done = on_granted;
-	rc = es_engine_lease_grant(line->api->engine, &line->op, 0, SESSION_TTL_S);
+	rc = es_engine_lease_grant(line->engine, &line->op, 0, SESSION_TTL_S);
 	if (rc < 0)
 		finish(line, rc);
 }

@@ -25,7 +25,8 @@ struct es_api_line {
 	struct es_engine_header entered; /* when the key was put */
 	struct es_engine_header header;  /* when it was its turn */
 	/* The line's own. */
-	struct es_api *api;
+	struct es_api *api; /* only while the call is open: at shutdown, operations end after it */
+	struct es_engine *engine;
 	struct es_api_waiter waiter;
 	struct es_engine_op op;
 	struct es_slice prefix;
@@ -56,6 +57,6 @@ struct es_api_guarded {
 	int64_t lease;
 };
 /* Submits it as `op`, whose arena backs the request. */
-int es_api_guarded_submit(struct es_api *api, struct es_engine_op *op, const struct es_api_guarded *guarded);
+int es_api_guarded_submit(struct es_engine *engine, struct es_engine_op *op, const struct es_api_guarded *guarded);
 
 #endif
