@@ -10,6 +10,12 @@
  * both put a key. As in etcd, a delete's range is compared as it is written, so one "to the end" (a zero byte) hides no put.
  */
 
+/* etcd measures the request wrapped for its log: two headers and about 18 bytes. */
+bool es_api_is_too_large(const struct es_engine *engine, size_t request_bytes)
+{
+	return request_bytes + 18 > es_engine_config(engine)->max_request_bytes;
+}
+
 int es_api_check_range(const struct es_wire_range *range)
 {
 	if (range->key.len == 0)

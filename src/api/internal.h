@@ -123,6 +123,8 @@ void es_api_op_submitted(struct es_api_op *op, int status);
 
 /* ---- checks (check.c): etcd's, in its order ------------------------------------------------------------------- */
 
+/* For a write: against max-request-bytes. */
+bool es_api_is_too_large(const struct es_engine *engine, size_t request_bytes);
 int es_api_check_range(const struct es_wire_range *range);
 int es_api_check_put(const struct es_wire_put *put);
 int es_api_check_delete(const struct es_wire_delete *del);

@@ -342,12 +342,6 @@ static void stream_closed(struct es_rpc_call *call)
 
 /* ---- writes ------------------------------------------------------------------------------------------------------ */
 
-/* etcd measures the request wrapped for its log: two headers and about 18 bytes. */
-static bool too_large(const struct es_api *api, struct es_slice request)
-{
-	return request.len + 18 > api->config.max_request_bytes;
-}
-
 static void put_answer(struct es_api_op *op, struct es_rpc_call *call)
 {
 	struct es_wire_header header = es_api_header(&op->op.header);
@@ -405,7 +399,7 @@ static void submit(struct es_rpc_call *call, enum es_command_kind kind, struct e
 	struct es_api *api = es_rpc_call_ctx(call);
 	struct es_api_op *op;
 
-	if (too_large(api, request)) {
+	if (es_api_is_too_large(api->engine, request.len)) {
 		es_rpc_finish_status(call, ES_ETOO_LARGE);
 		return;
 	}

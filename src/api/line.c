@@ -45,6 +45,8 @@ static int submit_txn(struct es_engine *engine, struct es_engine_op *op, const E
 
 	if (bytes == NULL)
 		return ES_ENOMEM;
+	if (es_api_is_too_large(engine, size))
+		return ES_ETOO_LARGE;
 	(void)etcdserverpb__txn_request__pack(request, bytes);
 	rc = es_wire_decode_txn(es_slice(bytes, size), op->arena, &wire);
 	if (rc == 0)

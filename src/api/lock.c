@@ -73,6 +73,10 @@ static void lock_unlock(struct es_rpc_call *call, struct es_slice request)
 	}
 	del.key = asked->key;
 	size = etcdserverpb__delete_range_request__get_packed_size(&del);
+	if (es_api_is_too_large(api->engine, size)) {
+		es_api_line_fail(call, ES_ETOO_LARGE);
+		return;
+	}
 	bytes = es_api_alloc(call, 1, size);
 	if (bytes == NULL)
 		return;

@@ -1,8 +1,8 @@
-"""Answers that are larger than what is sent at once, or than what can be sent at all."""
+"""Answers and requests that are larger than what is sent at once, or than what can be sent at all."""
 import grpc
 import pytest
 
-from protobuf import rpc
+from protobuf import lock, rpc
 
 VALUE = b"x" * 40000
 
@@ -37,3 +37,11 @@ def test_an_answer_above_two_gigabytes_is_refused(member, client):
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error.value.details().startswith("grpc: trying to send message larger than max (25")
     assert client.get("k/00") == b"x" * 1000000
+
+
+def test_a_lock_of_a_large_name_is_refused(client):
+    request = lock.LockRequest(name=b"n" * 1600000)
+    with pytest.raises(grpc.RpcError) as error:
+        client.call("v3lockpb.Lock/Lock", request, lock.LockResponse)
+    assert error.value.code() == grpc.StatusCode.UNKNOWN
+    assert error.value.details() == "etcdserver: request is too large"
