@@ -1,8 +1,8 @@
 /*
  * What a client may send, as raw bytes: HTTP/1.1 or HTTP/2, whole and in pieces, to a server with
- * echo methods and handlers. The first byte is the length of the pieces (0: whole), the second what
- * the listener shows; the rest is what the client sends. Nothing may be left when the connection is
- * gone.
+ * echo methods and handlers. The first byte is the length of the pieces (0: whole). The second says
+ * what the listener shows (modulo 3), and when memory runs out for a moment (0: never). The rest is
+ * what the client sends. Nothing may be left when the connection is gone.
  */
 #include "base/assert.h"
 #include "rpc/internal.h"
@@ -84,6 +84,18 @@ static void feed(struct es_rpc_conn *conn, const uint8_t *data, size_t size, siz
 	}
 }
 
+static void serve(struct es_rpc_server *server, struct es_rpc_conn *conn, uint64_t *clock,
+		  const uint8_t *data, size_t size)
+{
+	feed(conn, data + 2, size - 2, data[0] == 0 ? SIZE_MAX : data[0]);
+	*clock += 40000;
+	es_rpc_server_tick(server, *clock);
+	produce(conn);
+	es_rpc_conn_drain(conn);
+	produce(conn);
+	es_rpc_conn_free(conn);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t clock = 1000;
@@ -105,21 +117,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	es_fault_mem_init(&fault, UINT64_MAX);
+	es_fault_mem_init(&fault, data[1] / 3 == 0 ? UINT64_MAX : data[1] / 3 * 8U);
 	face = (struct es_rpc_face){data[1] % 3 == 0 ? 3U : data[1] % 3, NULL};
-	if (es_rpc_server_new(&config, &server) < 0 ||
-	    es_rpc_register(server, methods, ES_ARRAY_LEN(methods), NULL) < 0 ||
-	    es_http_register(server, handlers, ES_ARRAY_LEN(handlers), NULL) < 0 ||
-	    es_rpc_conn_new(server, &face, NULL, &conn) < 0)
-		return 0;
-	feed(conn, data + 2, size - 2, data[0] == 0 ? SIZE_MAX : data[0]);
-	clock += 40000;
-	es_rpc_server_tick(server, clock);
-	produce(conn);
-	es_rpc_conn_drain(conn);
-	produce(conn);
-	es_rpc_conn_free(conn);
-	es_rpc_server_free(server);
+	if (es_rpc_server_new(&config, &server) == 0) {
+		if (es_rpc_register(server, methods, ES_ARRAY_LEN(methods), NULL) == 0 &&
+		    es_http_register(server, handlers, ES_ARRAY_LEN(handlers), NULL) == 0 &&
+		    es_rpc_conn_new(server, &face, NULL, &conn) == 0)
+			serve(server, conn, &clock, data, size);
+		es_rpc_server_free(server);
+	}
 	ES_ASSERT(fault.live == 0);
 	return 0;
 }
