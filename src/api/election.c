@@ -307,6 +307,7 @@ static void observe_from_now(void *arg, int status)
 
 		observer->waiter.changed = on_changed;
 		observer->waiter.lost = on_lost;
+		observer->waiter.call = call;
 		if (status == 0)
 			status = es_api_wait_begin(api, &observer->waiter, observer->range.key, revision + 1);
 		if (status == 0) {
@@ -334,6 +335,14 @@ static void election_observe(struct es_rpc_call *call, struct es_slice request)
 	es_engine_linearize(api->engine, observe_from_now, observer);
 }
 
+static void election_observe_writable(struct es_rpc_call *call)
+{
+	struct observer *observer = es_rpc_call_data(call);
+
+	if (observer != NULL)
+		es_api_wait_again(&observer->waiter);
+}
+
 static void election_observe_closed(struct es_rpc_call *call)
 {
 	if (es_rpc_call_data(call) != NULL)
@@ -355,6 +364,7 @@ int es_api_election_register(struct es_api *api)
 		 .name = "Observe",
 		 .kind = ES_RPC_SERVER_STREAM,
 		 .message = election_observe,
+		 .writable = election_observe_writable,
 		 .closed = election_observe_closed},
 		{.service = SERVICE, .name = "Resign", .kind = ES_RPC_UNARY, .message = election_resign},
 	};

@@ -60,6 +60,8 @@ struct es_api_waiter {
 	struct es_queue link;
 	struct es_api *api;
 	struct es_watcher *watcher;
+	/* Not served while so much waits to be sent on it; when that is gone, es_api_wait_again. NULL: always served. */
+	struct es_rpc_call *call;
 	/* Returns whether it goes on; if not, it has called es_api_wait_end. */
 	bool (*changed)(struct es_api_waiter *waiter, int64_t revision);
 	/* Instead: the history was compacted away. The wait has ended. */
@@ -72,6 +74,7 @@ struct es_slice es_api_prefix_end(struct es_slice prefix, uint8_t *buffer);
 
 int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct es_slice prefix,
 		      int64_t start_revision);
+void es_api_wait_again(struct es_api_waiter *waiter);
 /* Nothing to do when it is over already. */
 void es_api_wait_end(struct es_api_waiter *waiter);
 void es_api_serve_waiters(struct es_api *api);

@@ -4,6 +4,7 @@
 #define BATCH_BYTES (64 * 1024)
 #define SCAN_MAX 4096
 #define ARENA_BYTES 1024
+#define QUEUE_HIGH (256 * 1024)
 
 static void on_wake(struct es_api_watch_owner *owner)
 {
@@ -62,6 +63,11 @@ void es_api_wait_end(struct es_api_waiter *waiter)
 	es_queue_remove(&waiter->link);
 }
 
+void es_api_wait_again(struct es_api_waiter *waiter)
+{
+	on_wake(&waiter->owner);
+}
+
 /* The waiter stays linked when it is to be called again. Its owner may be gone afterwards. */
 static void serve(struct es_api_waiter *waiter)
 {
@@ -71,8 +77,13 @@ static void serve(struct es_api_waiter *waiter)
 	size_t count;
 	bool partial;
 	bool again;
-	int rc = es_watch_next(hub, waiter->watcher, events, EVENTS_MAX, BATCH_BYTES, SCAN_MAX, &count, &partial, &again);
+	int rc;
 
+	if (waiter->call != NULL && es_rpc_queued_bytes(waiter->call) >= QUEUE_HIGH) {
+		es_queue_remove(&waiter->link); /* `writable` comes; the history waits as long */
+		return;
+	}
+	rc = es_watch_next(hub, waiter->watcher, events, EVENTS_MAX, BATCH_BYTES, SCAN_MAX, &count, &partial, &again);
 	if (rc == ES_ENOMEM)
 		return;
 	if (rc < 0) {
