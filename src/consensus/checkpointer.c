@@ -247,39 +247,38 @@ bool es_checkpointer_stop(struct es_consensus *c)
 
 /* ---- at start and at the end ------------------------------------------------------------------------------------- */
 
-int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor)
+int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor, char *errmsg, size_t errmsg_size)
 {
 	struct es_checkpoint_state state;
-	char errmsg[ES_PATH_BYTES_MAX + 512];
 	struct es_buf meta;
 	int rc;
 
-	es_buf_init(&meta, c->mem);
 	rc = es_checkpoint_descriptor_check(descriptor, c->segments.snapshot_index, c->segments.snapshot_term);
 	if (rc < 0) {
-		es_consensus_fault(c, rc, "%s/%s: at byte 0: %s; restore the data folder from a backup, or add the member "
-				   "anew", c->raft_dir, c->segments.snapshot_file, es_status_text(rc));
-		goto out;
+		snprintf(errmsg, errmsg_size, "%s/%s: at byte 0: %s; restore the data folder from a backup, or add the member "
+			 "anew", c->raft_dir, c->segments.snapshot_file, es_status_text(rc));
+		return rc;
 	}
+	es_buf_init(&meta, c->mem);
 	rc = es_checkpoint_load(c->mem, c->fs, c->checkpoint_dir, descriptor, c->store, &state, &meta, &c->files, errmsg,
-				sizeof(errmsg));
-	if (rc < 0) {
-		es_consensus_fault(c, rc, "%s", errmsg);
+				errmsg_size);
+	if (rc < 0)
 		goto out;
-	}
 	es_mvcc_pin(c->store, state.revision, &c->pin); /* K1 */
+	memcpy(c->descriptor, descriptor.data, sizeof(c->descriptor));
 	c->applied_index = state.index;
 	if (state.cluster_id != c->cluster_id) {
 		rc = ES_ECORRUPT;
-		es_consensus_fault(c, rc, "%s: the checkpoint is one of cluster %llx, this member belongs to %llx",
-				   c->checkpoint_dir, (unsigned long long)state.cluster_id,
-				   (unsigned long long)c->cluster_id);
+		snprintf(errmsg, errmsg_size, "%s: the checkpoint is one of cluster %llx, this member belongs to %llx",
+			 c->checkpoint_dir, (unsigned long long)state.cluster_id, (unsigned long long)c->cluster_id);
 		goto out;
 	}
 	rc = c->callbacks.restored(c->callbacks.ctx, &state);
-	if (rc < 0)
-		es_consensus_fault(c, rc, "%s: cannot use the checkpoint at index %llu: %s", c->checkpoint_dir,
-				   (unsigned long long)state.index, es_status_text(rc));
+	if (rc < 0) {
+		snprintf(errmsg, errmsg_size, "%s: cannot use the checkpoint at index %llu: %s", c->checkpoint_dir,
+			 (unsigned long long)state.index, es_status_text(rc));
+		goto out;
+	}
 	es_log(c->log, ES_LOG_INFO, "loaded checkpoint", ES_UINT("index", state.index),
 	       ES_INT("revision", state.revision), ES_UINT("bytes", es_checkpoint_files_bytes(c->files)));
 out:

@@ -153,13 +153,16 @@ static int on_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice en
 	return 0;
 }
 
+/* check_log has loaded it. */
 static int on_restore(void *ctx, struct es_slice descriptor)
 {
 	struct es_consensus *c = ctx;
-	int rc = es_checkpointer_restore(c, descriptor);
+	int rc = es_checkpoint_descriptor_check(descriptor, c->segments.snapshot_index, c->segments.snapshot_term);
 
-	if (rc == 0)
-		memcpy(c->descriptor, descriptor.data, sizeof(c->descriptor)); /* load has checked its length */
+	if (rc == 0 && c->segments.snapshot_index > c->applied_index)
+		rc = ES_ECORRUPT;
+	if (rc < 0)
+		es_consensus_fault(c, rc, "%s: has another snapshot than %s", c->raft_dir, c->segments.snapshot_file);
 	return rc;
 }
 
@@ -373,11 +376,26 @@ static int make_folders(struct es_consensus *c, const char *data_dir, char *errm
 	return bootstrap(c, data_dir, errmsg, errmsg_size);
 }
 
-static int check_log(struct es_consensus *c, char *errmsg, size_t errmsg_size)
+/*
+ * Look at the log, load the checkpoint that it is based on (`state_is_new`), and repair what a crash left; in this order,
+ * so that nothing is changed when something is damaged.
+ */
+static int check_log(struct es_consensus *c, bool state_is_new, char *errmsg, size_t errmsg_size)
 {
-	int rc = es_segments_check(c->mem, c->fs, c->raft_dir, c->guard, es_batch_index, ES_CHECKPOINT_DESCRIPTOR_BYTES,
-				   &c->segments, errmsg, errmsg_size);
+	struct es_segments *segments = NULL;
+	struct es_slice snapshot;
+	int rc;
 
+	rc = es_segments_check(c->mem, c->fs, c->raft_dir, c->guard, es_batch_index, ES_CHECKPOINT_DESCRIPTOR_BYTES,
+			       &segments, &c->segments, errmsg, errmsg_size);
+	if (rc < 0)
+		return rc;
+	snapshot = es_segments_snapshot(segments);
+	if (state_is_new && snapshot.len > 0)
+		rc = es_checkpointer_restore(c, snapshot, errmsg, errmsg_size);
+	if (rc == 0)
+		rc = es_segments_repair(segments, errmsg, errmsg_size);
+	es_segments_free(segments);
 	if (rc == 0 && c->segments.cut_bytes > 0)
 		es_log(c->log, ES_LOG_WARN, "cut an unfinished write off the end of the log",
 		       ES_STR("file", c->segments.cut_file), ES_UINT("offset", c->segments.cut_offset),
@@ -455,10 +473,10 @@ int es_consensus_open(const struct es_consensus_config *config, struct es_consen
 	rc = make_folders(c, config->data_dir, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
-	rc = check_log(c, errmsg, errmsg_size);
+	c->store = c->callbacks.restore_store(c->callbacks.ctx);
+	rc = check_log(c, true, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
-	c->store = c->callbacks.restore_store(c->callbacks.ctx);
 	rc = open_node(c, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;

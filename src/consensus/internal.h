@@ -124,7 +124,7 @@ void es_checkpointer_turn(struct es_consensus *c);
 void es_checkpointer_stored(struct es_consensus *c, int raft_status);
 /* Give up what is under way. True when the log can be closed; else the check handle is woken when it can. */
 bool es_checkpointer_stop(struct es_consensus *c);
-int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor);
+int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor, char *errmsg, size_t errmsg_size);
 void es_checkpointer_close(struct es_consensus *c);
 
 #endif

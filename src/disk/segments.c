@@ -16,7 +16,9 @@
  *       segment, nothing but zeros in the segments after it.
  *   S2  An entry that the guard knows was durable, and is not torn.
  *   S3  Our entries say their index: what is whole but in the wrong place, or follows a gap, is found.
- *   S4  Whatever is not a torn write is damage: nothing is changed then, and the member does not start.
+ *   S4  libraft allots a segment's space before it writes there, and takes the rest away, exactly, when it closes the
+ *       segment. So one that holds entries, is shorter, and does not end with its last batch was cut later.
+ *   S5  Whatever is not a torn write is damage: nothing is changed then, and the member does not start.
  *
  * What remains undecided is damage to the very last batch before a power failure that came so soon that the guard did not
  * reach the disk: it is cut like a torn write.
@@ -27,6 +29,8 @@
 #define WAY_OUT "restore the data folder from a backup, or add the member anew"
 /* How far behind a broken batch the next whole one may count. */
 #define INDEX_JUMP_MAX ((uint64_t)1 << 20)
+/* What libraft allots to a segment. */
+#define SEGMENT_BYTES ((size_t)8 << 20)
 
 /* ---- reading and telling ---------------------------------------------------------------------------------------- */
 
@@ -192,8 +196,12 @@ static const char *accept_batch(struct es_segments *s, const struct es_raft_batc
 		es_raft_batch_entry(file, batch, i, &data, &entry);
 		if (entry.term < term || entry.term > s->term)
 			return "an entry has an impossible term";
-		if (entry.type == ES_RAFT_COMMAND && s->index_of(entry.bytes) != s->report->last_index + 1 + i)
-			return "an entry is not the one that belongs here";
+		if (entry.type == ES_RAFT_COMMAND && s->index_of(entry.bytes) != s->report->last_index + 1 + i) {
+			snprintf(s->wrong, sizeof(s->wrong), "entry %llu was expected, and this says to be %llu",
+				 (unsigned long long)(s->report->last_index + 1 + i),
+				 (unsigned long long)s->index_of(entry.bytes));
+			return s->wrong;
+		}
 		term = entry.term;
 	}
 	s->report->last_term = term;
@@ -307,6 +315,8 @@ static int judge_tail(struct es_segments *s, const struct es_raft_file *file, si
 	uint64_t next = s->report->last_index + 1;
 	size_t behind;
 
+	if (file->entries > 0 && s->bytes.len < SEGMENT_BYTES) /* S4 */
+		return es_segments_bad(s, ES_ETRUNCATED, file->name, "at byte %zu: the file is cut", s->bytes.len);
 	if (whole_batch_behind(s, offset, &behind))
 		return es_segments_bad(s, ES_ECORRUPT, file->name, "at byte %zu: %s, and a whole one follows at byte %zu",
 				       offset, wrong, behind);
@@ -351,7 +361,9 @@ static int check_open(struct es_segments *s, struct es_raft_file *file, const st
 			file->entries += batch.entries;
 		}
 	}
-	file->end = file->entries > 0 ? offset : 0;
+	file->end = offset;
+	if (wrong == NULL && file->entries > 0 && offset < s->bytes.len && s->bytes.len < SEGMENT_BYTES)
+		wrong = "the file is cut"; /* S4 */
 	if (wrong == NULL)
 		return 0;
 	*broken = file;
@@ -379,6 +391,8 @@ static int check_end(struct es_segments *s)
 	uint64_t acknowledged = es_guard_acknowledged(s->guard);
 	const char *name = s->closed.count > 0 ? s->closed.files[s->closed.count - 1].name : ".";
 
+	if (s->open.count > 0)
+		name = s->open.files[0].name;
 	for (size_t i = 0; i < s->open.count; i++) {
 		if (s->open.files[i].entries > 0)
 			name = s->open.files[i].name;
@@ -428,10 +442,13 @@ static int close_segment(struct es_segments *s, const struct es_raft_file *open)
 	return rc == 0 ? fs->rename(fs->ctx, from, to) : rc;
 }
 
-static int repair(struct es_segments *s)
+int es_segments_repair(struct es_segments *s, char *errmsg, size_t errmsg_size)
 {
-	int rc = es_segments_write_metadata(s);
+	int rc;
 
+	s->errmsg = errmsg;
+	s->errmsg_size = errmsg_size;
+	rc = es_segments_write_metadata(s);
 	for (size_t i = 0; rc == 0 && i < s->open.count; i++) {
 		rc = close_segment(s, &s->open.files[i]);
 		if (rc < 0)
@@ -445,11 +462,20 @@ static int repair(struct es_segments *s)
 	return rc;
 }
 
+/* ---- all of it -------------------------------------------------------------------------------------------------- */
+
 int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const char *raft_dir, struct es_guard *guard,
-		      es_segments_index_fn *index_of, size_t descriptor_bytes, struct es_segments_report *ret_report,
-		      char *errmsg, size_t errmsg_size)
+		      es_segments_index_fn *index_of, size_t descriptor_bytes, struct es_segments **ret_segments,
+		      struct es_segments_report *ret_report, char *errmsg, size_t errmsg_size)
 {
-	struct es_segments s = {
+	struct es_segments *s = es_calloc(mem, 1, sizeof(*s));
+	int rc;
+
+	if (s == NULL) {
+		snprintf(errmsg, errmsg_size, "%s: %s", raft_dir, es_status_text(ES_ENOMEM));
+		return ES_ENOMEM;
+	}
+	*s = (struct es_segments){
 		.mem = mem,
 		.fs = fs,
 		.folder = raft_dir,
@@ -460,27 +486,43 @@ int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const ch
 		.errmsg = errmsg,
 		.errmsg_size = errmsg_size,
 	};
-	int rc;
-
 	*ret_report = (struct es_segments_report){0};
-	es_buf_init(&s.bytes, mem);
-	rc = list_folder(&s);
+	es_buf_init(&s->bytes, mem);
+	es_buf_init(&s->snapshot, mem);
+	rc = list_folder(s);
 	if (rc == 0)
-		rc = es_segments_check_metadata(&s);
+		rc = es_segments_check_metadata(s);
 	if (rc == 0)
-		rc = es_segments_check_snapshots(&s);
+		rc = es_segments_check_snapshots(s);
 	if (rc == 0)
-		rc = check_closed_segments(&s);
+		rc = check_closed_segments(s);
 	if (rc == 0)
-		rc = check_open_segments(&s);
+		rc = check_open_segments(s);
 	if (rc == 0)
-		rc = check_end(&s);
-	if (rc == 0)
-		rc = repair(&s);
-	es_buf_close(&s.bytes);
-	es_free(mem, s.open.files);
-	es_free(mem, s.closed.files);
-	es_free(mem, s.meta.files);
-	es_free(mem, s.data.files);
-	return rc;
+		rc = check_end(s);
+	es_buf_close(&s->bytes); /* it may be large */
+	if (rc < 0) {
+		es_segments_free(s);
+		return rc;
+	}
+	*ret_segments = s;
+	return 0;
+}
+
+struct es_slice es_segments_snapshot(const struct es_segments *s)
+{
+	return es_buf_slice(&s->snapshot);
+}
+
+void es_segments_free(struct es_segments *s)
+{
+	if (s == NULL)
+		return;
+	es_buf_close(&s->bytes);
+	es_buf_close(&s->snapshot);
+	es_free(s->mem, s->open.files);
+	es_free(s->mem, s->closed.files);
+	es_free(s->mem, s->meta.files);
+	es_free(s->mem, s->data.files);
+	es_free(s->mem, s);
 }

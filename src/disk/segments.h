@@ -35,16 +35,31 @@ struct es_segments_report {
 	char snapshot_file[96];
 };
 
+/* What was found, until it is repaired. */
+struct es_segments;
+
 /*
- * Look at every file that libraft would read, with the rules of docs/formats/raft-segments.md. When all is well, finish what a
- * crash interrupted: cut the torn tail, close open segments, write the metadata file that is missing. libraft then finds closed
- * segments only. When something is not well, nothing is changed and `errmsg` names the file, the offset and the way out:
- * ES_ECORRUPT, ES_ETRUNCATED, ES_EFORMAT, ES_ENOENT (a file is missing), ES_EIO, ES_ENOSPC, ES_ENOMEM.
+ * Look at every file that libraft would read, with the rules of docs/formats/raft-segments.md. Changes nothing. When something
+ * is not well, `errmsg` names the file, the offset and the way out: ES_ECORRUPT, ES_ETRUNCATED, ES_EFORMAT, ES_ENOENT (a
+ * file is missing), ES_EIO, ES_ENOMEM.
  *
- * `index_of` tells what index a command entry claims; `descriptor_bytes` is the size of a snapshot of ours.
+ * `index_of` tells what index a command entry claims; `descriptor_bytes` is the size of a snapshot of ours. Strings and the
+ * guard are borrowed until es_segments_free.
  */
 int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const char *raft_dir, struct es_guard *guard,
-		      es_segments_index_fn *index_of, size_t descriptor_bytes, struct es_segments_report *ret_report,
-		      char *errmsg, size_t errmsg_size);
+		      es_segments_index_fn *index_of, size_t descriptor_bytes, struct es_segments **ret_segments,
+		      struct es_segments_report *ret_report, char *errmsg, size_t errmsg_size);
+
+/* The content of the newest snapshot; empty when there is none. */
+struct es_slice es_segments_snapshot(const struct es_segments *segments);
+
+/*
+ * Finish what a crash interrupted: cut the torn tail, close open segments, write the metadata file that is missing. libraft
+ * then finds closed segments only. A crash in the middle of it leaves what can be checked and repaired again. ES_EIO,
+ * ES_ENOSPC, with a text.
+ */
+int es_segments_repair(struct es_segments *segments, char *errmsg, size_t errmsg_size);
+/* NULL is allowed. */
+void es_segments_free(struct es_segments *segments);
 
 #endif

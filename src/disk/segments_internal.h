@@ -18,7 +18,7 @@ struct es_raft_file {
 	/* Open segments, found out by the check. */
 	uint64_t first_index;
 	uint64_t entries;
-	uint64_t end; /* offset behind the last whole batch; 0: nothing in it */
+	uint64_t end; /* offset behind the last whole batch */
 };
 
 struct es_raft_files {
@@ -39,6 +39,8 @@ struct es_segments {
 	size_t errmsg_size;
 	struct es_raft_files open, closed, meta, data; /* sorted */
 	struct es_buf bytes;                           /* the file at hand */
+	struct es_buf snapshot;
+	char wrong[128];
 	/* The metadata files as libraft will find them, and which of them to write. */
 	uint8_t metadata[2][ES_RAFT_METADATA_BYTES];
 	bool metadata_write[2];

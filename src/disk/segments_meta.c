@@ -227,5 +227,6 @@ int es_segments_check_snapshots(struct es_segments *s)
 	s->report->snapshot_term = data->number[0];
 	s->report->snapshot_index = data->number[1];
 	memcpy(s->report->snapshot_file, data->name, sizeof(data->name));
-	return 0;
+	rc = es_buf_append_slice(&s->snapshot, es_buf_slice(&s->bytes));
+	return rc < 0 ? es_segments_failed(s, rc, data->name, "read") : 0;
 }
