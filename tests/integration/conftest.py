@@ -35,8 +35,12 @@ def new_member(tmp_path):
         return made[-1]
 
     yield make
-    for m in made:
-        m.close()
+    try:
+        for m in made:
+            m.check_sanitizers()
+    finally:
+        for m in made:
+            m.close()
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("ENGENHO_STORE", ROOT / "build" / "engenho-store")).absolute()
+# Its sanitizers look for leaks when it ends by itself.
+IS_SANITIZED = BINARY.exists() and b"__asan_init" in BINARY.read_bytes()
 # The same tests can be pointed at etcd, to hold the tests themselves against it.
 IS_ETCD = BINARY.name == "etcd"
 # etcd 3.4 has not got the first.
@@ -132,6 +134,15 @@ class Member:
             c.close()
         self.clients = []
         self.kill9()
+
+    def check_sanitizers(self):
+        """Ends a running member in peace, so that leaks are looked for, and raises when a sanitizer has found anything."""
+        if IS_SANITIZED and self.alive() and not self.wrap:
+            for c in self.clients:
+                c.close()
+            self.stop()
+        found = [line for line in self.lines() if "Sanitizer" in line or "runtime error:" in line]
+        assert not found, "\n".join(found + self.lines()[-60:])
 
     def client(self):
         """A new connection, closed with the member."""
