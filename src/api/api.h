@@ -29,8 +29,8 @@ int es_api_register(struct es_rpc_server *server, struct es_engine *engine, cons
 /* Whether grpc.health.v1 says SERVING; changes are told to its watchers. */
 void es_api_set_serving(struct es_api *api, bool serving);
 
-/* Before the engine is closed, with which the operations end that are still under way: ends timers. The loop must run once more afterwards for `closed`. All calls are closed by then
- * (es_rpc_server_stop). */
+/* Before the engine is closed, with which the operations end that are still under way: ends timers. The loop must run once
+ * more afterwards for `closed`. All calls are closed by then (es_rpc_server_stop). */
 void es_api_close(struct es_api *api, void (*closed)(void *ctx), void *ctx);
 
 #endif
