@@ -142,3 +142,14 @@ def elsewhere_list(text):
     """{file below src/: [tests that cover it]} of lines "file: test test"."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return {line.split(":", 1)[0]: line.split(":", 1)[1].split() for line in lines}
+
+
+def dead_links(path, text, exists):
+    """Relative links of a Markdown file, and paths of sources in its code spans, lead somewhere."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", line):
+            if "://" not in target and not exists(path.parent / target):
+                yield f"{path}:{number}: there is no {target}"
+        for target in re.findall(r"`((?:src|tests|bench|proto|scripts|docs)/[\w./-]+)`", line):
+            if not exists(Path(target)):
+                yield f"{path}:{number}: there is no {target}"

@@ -74,6 +74,10 @@ def test_tests_that_are_elsewhere_exist():
             assert (ROOT / "tests" / test).exists(), f"{name}: there is no tests/{test}"
 
 
+def test_links_lead_somewhere():
+    over(tracked("*.md"), lambda path, text: rules.dead_links(path, text, lambda p: (ROOT / p).exists()))
+
+
 def test_scripts_can_be_run():
     for path in tracked("scripts/*", ".ci/*", "bench/*"):
         if read(path).startswith("#!"):
@@ -137,3 +141,10 @@ def test_sources_without_tests_are_found():
     assert list(rules.untested(sources, [], ["mvcc/file.c"])) == []
     assert "has a test now" in list(rules.untested(sources, [Path("tests/unit/mvcc/test_file.c")], ["mvcc/file.c"]))[0]
     assert "there is no src/mvcc/gone.c" in list(rules.untested(sources, [], ["mvcc/file.c", "mvcc/gone.c"]))[0]
+
+
+def test_dead_links_are_found():
+    text = "see [a](b.md#c) and [d](https://e/f), `src/x.c`, `src/<m>/x.c`\n"
+    assert list(rules.dead_links(Path("docs/a.md"), text, {Path("docs/b.md"), Path("src/x.c")}.__contains__)) == []
+    assert list(rules.dead_links(Path("docs/a.md"), text, set().__contains__)) == [
+        "docs/a.md:1: there is no b.md", "docs/a.md:1: there is no src/x.c"]
