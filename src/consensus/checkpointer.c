@@ -62,7 +62,7 @@ static bool is_due(struct es_consensus *c)
 
 void es_checkpointer_look(struct es_consensus *c)
 {
-	if (c->node != NULL && is_due(c))
+	if (c->log_state == LOG_OPEN && is_due(c))
 		es_node_want_checkpoint(c->node, true);
 }
 
@@ -81,10 +81,16 @@ static void work(uv_work_t *request)
 {
 	struct es_checkpoint_run *run = request->data;
 	struct es_consensus *c = run->consensus;
+	uint64_t free_bytes;
 
 	switch (run->phase) {
 	case PHASE_FLUSH:
-		run->status = es_checkpoint_flush(run->writer);
+		/* The log needs the last space more. */
+		if (c->fs->free_bytes(c->fs->ctx, c->checkpoint_dir, &free_bytes) == 0 &&
+		    free_bytes < ES_SPACE_MARGIN_BYTES)
+			run->status = ES_ENOSPC;
+		else
+			run->status = es_checkpoint_flush(run->writer);
 		break;
 	case PHASE_COMMIT:
 		run->status = es_checkpoint_commit(run->writer, run->descriptor);

@@ -17,8 +17,9 @@
  *
  * Invariants:
  *   C1  Callbacks come from the loop, but for restore and apply of what is on disk, which come from es_consensus_open.
- *   C2  `leader` is true only after an entry of this term was applied: a new leader proposes an empty batch for it.
- *   C3  A fault is final for the node; nothing is handed to libraft after one.
+ *   C2  `leader` is true only when all that was committed before is applied. The only voter knows that when libraft has
+ *       started; any other new leader proposes an empty batch and waits until that is applied.
+ *   C3  A fault is final for the node; nothing is handed to libraft after one. After ES_ENOSPC there is a new node, later.
  */
 
 void es_consensus_fault(struct es_consensus *c, int status, const char *format, ...)
@@ -96,18 +97,49 @@ void es_consensus_read_index(struct es_consensus *c, void (*ready)(void *arg, in
 
 /* ---- role ----------------------------------------------------------------------------------------------------- */
 
+static bool is_only_voter(const struct raft *raft)
+{
+	unsigned voters = 0;
+	bool self = false;
+
+	for (unsigned i = 0; i < raft->configuration.n; i++) {
+		if (raft->configuration.servers[i].role != RAFT_VOTER)
+			continue;
+		voters++;
+		self = self || raft->configuration.servers[i].id == raft->id;
+	}
+	return voters == 1 && self;
+}
+
+static void begin_to_lead(struct es_consensus *c, const struct raft *raft)
+{
+	c->leader = false;
+	c->leads_alone = is_only_voter(raft); /* C2 */
+	c->empty_batch_wanted = !c->leads_alone;
+	es_consensus_wake(c);
+}
+
+static void announce_leader(struct es_consensus *c)
+{
+	c->leads_alone = false;
+	c->leader = true;
+	c->leader_id = c->member_id;
+	c->callbacks.leadership(c->callbacks.ctx, true, c->member_id, c->term);
+	answer_reads(c, 0);
+}
+
 static void on_changed(void *ctx)
 {
 	struct es_consensus *c = ctx;
 	struct raft *raft = es_node_raft(c->node);
 	bool leads = raft_state(raft) == RAFT_LEADER;
-	const char *address;
-	raft_id leader_id;
 	bool other_term = raft->current_term != c->term;
 	bool told = c->leader;
+	const char *address;
+	raft_id leader_id;
 
 	if (raft_state(raft) == RAFT_UNAVAILABLE) {
-		if (!c->closing)
+		if (c->log_state == LOG_OPEN)
 			es_consensus_fault(c, ES_EIO, "%s: %s", c->raft_dir, raft_errmsg(raft));
 		return;
 	}
@@ -116,20 +148,17 @@ static void on_changed(void *ctx)
 		return;
 	c->term = raft->current_term;
 	c->leader_id = leader_id;
-	if (leads && (!c->raft_leader || other_term)) {
-		c->leader = false;
-		c->first_batch_wanted = true; /* C2 */
-		es_consensus_wake(c);
-	}
-	if (!leads)
-		c->leader = false;
+	if (leads && (!c->raft_leader || other_term))
+		begin_to_lead(c, raft);
 	c->raft_leader = leads;
-	if (!leads) {
-		answer_reads(c, ES_ELEADER_CHANGED);
-		es_proposals_drop(c, ES_ENOT_LEADER);
-		if (told || leader_id != 0)
-			c->callbacks.leadership(c->callbacks.ctx, false, leader_id, c->term);
-	}
+	if (leads)
+		return;
+	c->leader = false;
+	c->leads_alone = false;
+	answer_reads(c, ES_ELEADER_CHANGED);
+	es_proposals_drop(c, ES_ENOT_LEADER);
+	if (told || leader_id != 0)
+		c->callbacks.leadership(c->callbacks.ctx, false, leader_id, c->term);
 }
 
 /* ---- what libraft says ---------------------------------------------------------------------------------------- */
@@ -144,12 +173,8 @@ static int on_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice en
 	rc = es_proposals_apply(c, index, term, entry);
 	if (rc < 0)
 		return rc;
-	if (c->raft_leader && !c->leader && term == c->term && c->inflight != NULL && c->inflight->index == index) {
-		c->leader = true;
-		c->leader_id = c->member_id;
-		c->callbacks.leadership(c->callbacks.ctx, true, c->member_id, term);
-		answer_reads(c, 0);
-	}
+	if (c->raft_leader && !c->leader && term == c->term && c->inflight != NULL && c->inflight->index == index)
+		announce_leader(c);
 	return 0;
 }
 
@@ -196,7 +221,7 @@ static void on_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_st
 		count_fsync(&c->stats, us);
 		/* Before anybody hears that it is durable. That it cannot be noted takes only a check away. */
 		(void)es_guard_acknowledge(c->guard, last_index);
-	} else if (!c->closing) {
+	} else if (c->log_state == LOG_OPEN) {
 		es_consensus_fault(c, status, "%s: cannot write the log: %s", c->raft_dir, text);
 	}
 }
@@ -257,33 +282,44 @@ static void close_handles(struct es_consensus *c)
 {
 	uv_close((uv_handle_t *)&c->idle, on_handle_closed);
 	uv_close((uv_handle_t *)&c->check, on_handle_closed);
+	uv_close((uv_handle_t *)&c->space_timer, on_handle_closed);
 }
 
 static void on_node_closed(void *ctx)
 {
 	struct es_consensus *c = ctx;
 
-	c->node_closed = true;
+	c->node = NULL;
+	c->log_state = LOG_CLOSED;
 	es_consensus_wake(c);
+}
+
+void es_consensus_close_log(struct es_consensus *c)
+{
+	ES_ASSERT(c->log_state == LOG_OPEN);
+	c->log_state = LOG_CLOSING;
+	es_node_close(c->node, on_node_closed, c);
 }
 
 static void go_on_closing(struct es_consensus *c)
 {
-	struct es_node *node = c->node;
-
 	answer_reads(c, ES_ESTOPPED);
 	es_proposals_drop(c, ES_ESTOPPED);
-	/* What is being written ends by itself, and answers its clients; after a fault nothing does. */
-	if (c->inflight != NULL && c->fault == 0)
-		return;
-	if (!es_checkpointer_stop(c))
-		return;
-	c->node = NULL;
-	c->ended = true;
-	if (node != NULL)
-		es_node_close(node, on_node_closed, c);
-	else
-		on_node_closed(c);
+	switch (c->log_state) {
+	case LOG_OPEN:
+		/* What is being written ends by itself, and answers its clients; after a fault nothing does. */
+		if (c->inflight != NULL && c->fault == 0)
+			break;
+		if (es_checkpointer_stop(c))
+			es_consensus_close_log(c);
+		break;
+	case LOG_CLOSING:
+		break;
+	case LOG_CLOSED:
+		if (c->run == NULL && !uv_is_closing((uv_handle_t *)&c->check))
+			close_handles(c);
+		break;
+	}
 }
 
 static void act_on_fault(struct es_consensus *c)
@@ -300,18 +336,18 @@ static void on_check(uv_check_t *check)
 	struct es_consensus *c = check->data;
 
 	uv_idle_stop(&c->idle);
-	if (c->ended) {
-		if (c->node_closed && c->run == NULL && !uv_is_closing((uv_handle_t *)check))
-			close_handles(c);
-		return;
-	}
 	if (c->closing)
 		go_on_closing(c);
 	else if (c->failed)
 		es_proposals_drop(c, ES_ESTOPPED);
+	else if (c->fault == ES_ENOSPC)
+		es_space_lost_log(c);
 	else if (c->fault < 0)
 		act_on_fault(c);
-	else
+	else if (c->leads_alone)
+		announce_leader(c);
+	/* Any of these may have called back and changed what is to do. */
+	if (!c->closing && !c->failed && c->log_state == LOG_OPEN)
 		es_proposals_flush(c);
 	es_checkpointer_turn(c);
 }
@@ -403,6 +439,22 @@ static int check_log(struct es_consensus *c, bool state_is_new, char *errmsg, si
 	return rc;
 }
 
+/* The log of another member would keep us a spectator for ever. */
+static int check_membership(struct es_consensus *c, char *errmsg, size_t errmsg_size)
+{
+	const struct raft_configuration *members = &es_node_raft(c->node)->configuration;
+
+	for (unsigned i = 0; i < members->n; i++) {
+		if (members->servers[i].id == c->member_id)
+			return 0;
+	}
+	snprintf(errmsg, errmsg_size, "%s: the log does not know member %llx; is it the folder of another member?",
+		 c->raft_dir, (unsigned long long)c->member_id);
+	es_node_abandon(c->node);
+	c->node = NULL;
+	return ES_EINVAL;
+}
+
 static int open_node(struct es_consensus *c, char *errmsg, size_t errmsg_size)
 {
 	struct es_node_config config = {
@@ -417,10 +469,28 @@ static int open_node(struct es_consensus *c, char *errmsg, size_t errmsg_size)
 	};
 	int rc = es_node_open(&config, &c->node, errmsg, errmsg_size);
 
+	if (rc == 0)
+		rc = check_membership(c, errmsg, errmsg_size);
+	c->log_state = rc == 0 ? LOG_OPEN : LOG_CLOSED;
 	if (rc < 0 && c->fault < 0) { /* it came from us, and libraft does not know the text */
 		snprintf(errmsg, errmsg_size, "%s", c->fault_text);
 		rc = c->fault;
 	}
+	return rc;
+}
+
+int es_consensus_reopen_log(struct es_consensus *c, char *errmsg, size_t errmsg_size)
+{
+	int rc;
+
+	ES_ASSERT(c->log_state == LOG_CLOSED && c->inflight == NULL && c->run == NULL);
+	rc = check_log(c, false, errmsg, errmsg_size);
+	if (rc < 0)
+		return rc;
+	c->fault = 0; /* so that its entries are looked at */
+	rc = open_node(c, errmsg, errmsg_size);
+	if (rc == 0)
+		on_changed(c);
 	return rc;
 }
 
@@ -441,6 +511,7 @@ static int copy_config(struct es_consensus *c, const struct es_consensus_config 
 	c->checkpoint_entries = config->checkpoint_entries != 0 ? config->checkpoint_entries : UINT64_MAX;
 	c->checkpoint_log_bytes = config->checkpoint_log_bytes != 0 ? config->checkpoint_log_bytes : 64u << 20;
 	c->batch_bytes_max = config->batch_bytes_max != 0 ? config->batch_bytes_max : 1u << 20;
+	c->log_state = LOG_CLOSED;
 	es_queue_init(&c->batches);
 	es_queue_init(&c->read_waiters);
 	rc = es_fs_join(config->data_dir, "raft", c->raft_dir);
@@ -488,9 +559,11 @@ int es_consensus_open(const struct es_consensus_config *config, struct es_consen
 		       ES_STR("error", es_status_text(rc)));
 	uv_idle_init(c->loop, &c->idle);
 	uv_check_init(c->loop, &c->check);
+	uv_timer_init(c->loop, &c->space_timer);
 	c->idle.data = c;
 	c->check.data = c;
-	c->handles = 2;
+	c->space_timer.data = c;
+	c->handles = 3;
 	uv_check_start(&c->check, on_check);
 	c->applied_index = raft_last_applied(es_node_raft(c->node));
 	on_changed(c);
@@ -521,16 +594,18 @@ int es_consensus_propose(struct es_consensus *c, struct es_slice command, void *
 		return ES_ESTOPPED;
 	if (!c->raft_leader)
 		return ES_ENOT_LEADER;
+	if (c->disk_full)
+		return ES_ENOSPC;
 	return es_proposals_add(c, command, op);
 }
 
 void es_consensus_checkpoint(struct es_consensus *c)
 {
-	if (c->run != NULL || c->closing || c->failed || !c->raft_leader)
+	if (c->run != NULL || c->closing || c->failed || c->disk_full || !c->raft_leader)
 		return;
 	c->checkpoint_asked = true;
 	c->checkpoint_not_before_ms = 0;
-	c->first_batch_wanted = true; /* libraft asks only after it applied something */
+	c->empty_batch_wanted = true; /* libraft asks only after it applied something */
 	es_consensus_wake(c);
 }
 
@@ -551,7 +626,7 @@ uint64_t es_consensus_term(const struct es_consensus *c)
 
 uint64_t es_consensus_commit_index(const struct es_consensus *c)
 {
-	uint64_t committed = c->node != NULL ? es_node_raft(c->node)->commit_index : 0;
+	uint64_t committed = c->log_state == LOG_OPEN ? es_node_raft(c->node)->commit_index : 0;
 
 	return committed > c->applied_index ? committed : c->applied_index;
 }

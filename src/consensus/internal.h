@@ -50,16 +50,18 @@ struct es_consensus {
 	size_t batch_bytes_max;
 
 	struct es_guard *guard;
-	struct es_node *node; /* NULL while the log is closed */
+	struct es_node *node; /* set unless the log is closed */
+	enum { LOG_OPEN, LOG_CLOSING, LOG_CLOSED } log_state;
 
 	/* Proposals: full batches, the last one being filled, and the one that is being written. */
 	struct es_queue batches;
 	struct es_batch *inflight;
-	bool first_batch_wanted; /* a new leader proposes an empty batch */
+	bool empty_batch_wanted;
 
 	/* Role. */
 	bool raft_leader; /* libraft's word */
-	bool leader;      /* an entry of this term is applied */
+	bool leader;      /* and all that was committed before is applied */
+	bool leads_alone; /* to be announced */
 	uint64_t term;
 	uint64_t leader_id;
 	uint64_t applied_index;
@@ -84,14 +86,15 @@ struct es_consensus {
 	char fault_text[ES_PATH_BYTES_MAX + 512];
 	bool failed;
 	bool closing;
-	bool ended; /* closing has come to libraft */
-	bool node_closed;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 	unsigned handles;
 
+	uint64_t space_checked_ms;
+
 	uv_check_t check;
 	uv_idle_t idle;
+	uv_timer_t space_timer;
 
 	struct es_consensus_stats stats;
 };
@@ -101,6 +104,19 @@ void es_consensus_wake(struct es_consensus *c);
 /* Something stops the member, or (ES_ENOSPC) the log. Acted on by the check handle. The first one counts. */
 void es_consensus_fault(struct es_consensus *c, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Close libraft; log_state says when that is done. */
+void es_consensus_close_log(struct es_consensus *c);
+/* Check the log once more and open it, while the state stays what it is. */
+int es_consensus_reopen_log(struct es_consensus *c, char *errmsg, size_t errmsg_size);
+
+/* space.c */
+/* What must stay free for libraft's next segments. */
+#define ES_SPACE_MARGIN_BYTES ((uint64_t)3 * 8 * 1024 * 1024)
+/* About to write `more` bytes: is there room? Sets disk_full if not. */
+void es_space_look(struct es_consensus *c, size_t more);
+/* libraft ran out of space, and will not go on: close it until there is room. Called at each turn until then. */
+void es_space_lost_log(struct es_consensus *c);
 
 /* proposals.c */
 int es_proposals_add(struct es_consensus *c, struct es_slice command, void *op);

@@ -1,13 +1,10 @@
-#include "consensus/node.h"
-
 #include <limits.h>
-#include <raft/uv.h>
 #include <stdio.h>
 #include <uv.h>
 
 #include "base/assert.h"
-#include "base/queue.h"
 #include "base/status.h"
+#include "consensus/node_internal.h"
 #include "consensus/transport_none.h"
 #include "disk/checkpoint.h"
 
@@ -27,36 +24,6 @@
  *       request therefore lives until it was called back or the node is closed.
  *   N2  libraft does not wait for a checkpoint when it closes, so it is answered before raft_close is called.
  */
-struct es_node {
-	const struct es_mem *mem;
-	struct uv_loop_s *loop;
-	struct es_node_callbacks callbacks;
-	struct raft raft;
-	struct raft_io io;
-	struct raft_fsm fsm;
-	struct raft_uv_transport transport;
-	struct es_queue appends; /* N1 */
-
-	int (*original_start)(struct raft_io *, unsigned, raft_io_tick_cb, raft_io_recv_cb);
-	int (*original_set_term)(struct raft_io *, raft_term);
-	int (*original_set_vote)(struct raft_io *, raft_id);
-	int (*original_append)(struct raft_io *, struct raft_io_append *, const struct raft_entry[], unsigned,
-			       raft_io_append_cb);
-	int (*original_snapshot_put)(struct raft_io *, unsigned, struct raft_io_snapshot_put *,
-				     const struct raft_snapshot *, raft_io_snapshot_put_cb);
-	raft_io_tick_cb tick;
-	raft_io_recv_cb recv;
-
-	/* The checkpoint under way: libraft's request as long as it is not answered. */
-	struct raft_io_snapshot_put *put;
-	const struct raft_snapshot *snapshot;
-	raft_io_snapshot_put_cb put_done;
-	unsigned put_trailing;
-
-	void (*closed)(void *ctx);
-	void *closed_ctx;
-};
-
 struct node_append {
 	struct raft_io_append request;
 	struct es_queue link;
@@ -285,6 +252,14 @@ static void raft_closed(struct raft *raft)
 	closed(ctx);
 }
 
+void es_node_close(struct es_node *node, void (*closed)(void *ctx), void *ctx)
+{
+	ES_ASSERT(node->put == NULL); /* N2 */
+	node->closed = closed;
+	node->closed_ctx = ctx;
+	raft_close(&node->raft, raft_closed);
+}
+
 static void ignore_closed(void *ctx)
 {
 	(void)ctx;
@@ -304,12 +279,11 @@ static void ignore_appended(void *ctx, uint64_t last_index, uint64_t us, int raf
 	(void)text;
 }
 
-void es_node_close(struct es_node *node, void (*closed)(void *ctx), void *ctx)
+void es_node_abandon(struct es_node *node)
 {
-	ES_ASSERT(node->put == NULL); /* N2 */
-	node->closed = closed;
-	node->closed_ctx = ctx;
-	raft_close(&node->raft, raft_closed);
+	node->callbacks.changed = ignore_changed;
+	node->callbacks.appended = ignore_appended;
+	es_node_close(node, ignore_closed, NULL);
 }
 
 static void wrap(struct es_node *node)
@@ -374,10 +348,7 @@ int es_node_open(const struct es_node_config *config, struct es_node **ret_node,
 	if (rv != 0) {
 		snprintf(errmsg, errmsg_size, "%s: %s", config->folder, raft_errmsg(&node->raft));
 		rc = es_node_status(rv, raft_errmsg(&node->raft));
-		/* The owner may be gone when the loop gets to it. */
-		node->callbacks.changed = ignore_changed;
-		node->callbacks.appended = ignore_appended;
-		es_node_close(node, ignore_closed, NULL);
+		es_node_abandon(node);
 		return rc;
 	}
 	*ret_node = node;

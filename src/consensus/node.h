@@ -55,6 +55,9 @@ int es_node_open(const struct es_node_config *config, struct es_node **ret_node,
  * answered. */
 void es_node_close(struct es_node *node, void (*closed)(void *ctx), void *ctx);
 
+/* The same without a word: for a node whose owner may be gone when the loop gets to it. It was just opened. */
+void es_node_abandon(struct es_node *node);
+
 /* For reading only. */
 struct raft *es_node_raft(struct es_node *node);
 /* The term of an entry that libraft holds in memory. */

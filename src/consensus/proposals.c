@@ -172,15 +172,22 @@ void es_proposals_flush(struct es_consensus *c)
 	uint8_t *shrunk;
 	int rv;
 
-	if (c->inflight != NULL || c->node == NULL || c->fault < 0)
+	if (c->inflight != NULL || c->fault < 0)
 		return;
-	if (c->first_batch_wanted) {
+	if (!es_queue_empty(&c->batches)) {
+		es_space_look(c, ES_QUEUE_ITEM(c->batches.next, struct es_batch, link)->len);
+		if (c->disk_full) {
+			es_proposals_drop(c, ES_ENOSPC);
+			return;
+		}
+	}
+	if (c->empty_batch_wanted) {
 		batch = batch_new(c);
 		if (batch == NULL) {
 			es_consensus_wake(c); /* again in the next turn */
 			return;
 		}
-		c->first_batch_wanted = false;
+		c->empty_batch_wanted = false;
 	} else {
 		struct es_queue *link = es_queue_pop(&c->batches);
 
@@ -221,6 +228,8 @@ int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, st
 	uint32_t count;
 	int rc;
 
+	if (index <= c->applied_index)
+		return 0; /* the log was opened once more in this process */
 	rc = es_batch_open(entry, index, &reader);
 	if (rc < 0) {
 		es_consensus_fault(c, rc, "%s: log entry %llu is not one of ours: %s", c->raft_dir,
