@@ -209,11 +209,12 @@ func (r *run) electionStep() {
 
 // run is one random run.
 type run struct {
-	p         *pair
-	g         *generator
-	ctx       context.Context
-	streams   []*watchPair
-	waiting   []*waiting
-	lastLease int64
-	rewrites  map[int64]bool // revisions of transactions that mayRewrite
+	p           *pair
+	g           *generator
+	ctx         context.Context
+	streams     []*watchPair
+	waiting     []*waiting
+	lastLease   int64
+	rewrites    map[int64]bool // revisions of transactions that mayRewrite
+	compactions map[int64]bool // revisions that were compacted
 }

@@ -388,6 +388,7 @@ func (p *pair) doEach(method string, req func(*side) proto.Message) answer {
 	p.both(func(s *side) {
 		got[p.index(s)] = s.call(context.Background(), method, req(s))
 	})
+	p.keysOnlyLeases(method, req(p.b), got[1])
 	return p.compare(method, req(p.a), got[0], got[1])
 }
 
@@ -409,11 +410,11 @@ func (p *pair) compare(method string, req proto.Message, a, b answer) answer {
 	}
 	if a.resp != nil {
 		p.a.normalize(a.resp)
-		untie(req, a.resp)
+		loosen(req, a.resp)
 	}
 	if b.resp != nil {
 		p.b.normalize(b.resp)
-		untie(req, b.resp)
+		loosen(req, b.resp)
 	}
 	allowTTL(a.resp, b.resp)
 	p.remember(method, req, a)
