@@ -12,7 +12,8 @@ bool es_api_wants_leader(const struct es_rpc_call *call)
 {
 	struct es_slice value;
 
-	return es_rpc_call_metadata(call, "hasleader", &value) && es_slice_eq(value, ES_SLICE("true"));
+	return es_rpc_call_metadata(call, "hasleader", &value) &&
+	       es_slice_eq(value, ES_SLICE("true"));
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -26,13 +27,13 @@ static void on_tick(uv_timer_t *timer)
 	es_api_watch_tick(api, now_ms, now_ms - api->leader_seen_ms > patience_ms);
 }
 
-int es_api_register(struct es_rpc_server *server, struct es_engine *engine, const struct es_api_config *config,
-		    struct es_api **ret_api)
+int es_api_register(struct es_rpc_server *server, struct es_engine *engine,
+		    const struct es_api_config *config, struct es_api **ret_api)
 {
-	static int (*const services[])(struct es_api *api) = {
-		es_api_kv_register,	     es_api_watch_register, es_api_lease_register,
-		es_api_maintenance_register, es_api_cluster_register, es_api_auth_register,
-		es_api_lock_register,	     es_api_election_register, es_api_health_register,
+	static int (*const services[])(struct es_api * api) = {
+		es_api_kv_register,          es_api_watch_register,    es_api_lease_register,
+		es_api_maintenance_register, es_api_cluster_register,  es_api_auth_register,
+		es_api_lock_register,        es_api_election_register, es_api_health_register,
 	};
 	struct es_api *api = es_calloc(config->mem, 1, sizeof(*api));
 	int rc = 0;

@@ -1,14 +1,16 @@
 #include "api/internal.h"
 
 /*
- * etcdserverpb.Auth as etcd answers it while authentication is off and no user or role exists, which is the only state
- * there is until users and roles are kept: adding one is refused as not supported.
+ * etcdserverpb.Auth as etcd answers it while authentication is off and no user or role exists,
+ * which is the only state there is until users and roles are kept: adding one is refused as not
+ * supported.
  */
 #define AUTH_REVISION_FIRST 1
 
 static void not_supported(struct es_rpc_call *call)
 {
-	es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED, "engenho: users and roles are not supported yet");
+	es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED,
+		      "engenho: users and roles are not supported yet");
 }
 
 static void auth_enable(struct es_rpc_call *call, struct es_slice request)
@@ -58,8 +60,8 @@ static void auth_status(struct es_rpc_call *call, struct es_slice request)
 
 static void auth_user_add(struct es_rpc_call *call, struct es_slice request)
 {
-	Etcdserverpb__AuthUserAddRequest *asked =
-		es_api_decode(call, &etcdserverpb__auth_user_add_request__descriptor, request);
+	Etcdserverpb__AuthUserAddRequest *asked = es_api_decode(
+		call, &etcdserverpb__auth_user_add_request__descriptor, request);
 
 	if (asked == NULL)
 		return;
@@ -71,8 +73,8 @@ static void auth_user_add(struct es_rpc_call *call, struct es_slice request)
 
 static void auth_role_add(struct es_rpc_call *call, struct es_slice request)
 {
-	Etcdserverpb__AuthRoleAddRequest *asked =
-		es_api_decode(call, &etcdserverpb__auth_role_add_request__descriptor, request);
+	Etcdserverpb__AuthRoleAddRequest *asked = es_api_decode(
+		call, &etcdserverpb__auth_role_add_request__descriptor, request);
 
 	if (asked == NULL)
 		return;
@@ -92,14 +94,15 @@ static bool is_permission_range(struct es_slice key, struct es_slice end)
 
 static void auth_grant_permission(struct es_rpc_call *call, struct es_slice request)
 {
-	Etcdserverpb__AuthRoleGrantPermissionRequest *asked =
-		es_api_decode(call, &etcdserverpb__auth_role_grant_permission_request__descriptor, request);
+	Etcdserverpb__AuthRoleGrantPermissionRequest *asked = es_api_decode(
+		call, &etcdserverpb__auth_role_grant_permission_request__descriptor, request);
 
 	if (asked == NULL)
 		return;
 	if (asked->perm == NULL)
 		es_rpc_finish_status(call, ES_EPERMISSION_NOT_GIVEN);
-	else if (!is_permission_range(es_api_bytes(asked->perm->key), es_api_bytes(asked->perm->range_end)))
+	else if (!is_permission_range(es_api_bytes(asked->perm->key),
+				      es_api_bytes(asked->perm->range_end)))
 		es_rpc_finish_status(call, ES_EINVALID_AUTH_MGMT);
 	else
 		es_rpc_finish_status(call, ES_EROLE_NOT_FOUND);
@@ -119,7 +122,11 @@ static void auth_no_role(struct es_rpc_call *call, struct es_slice request)
 
 int es_api_auth_register(struct es_api *api)
 {
-#define METHOD(method, handler) {.service = "etcdserverpb.Auth", .name = (method), .kind = ES_RPC_UNARY, .message = (handler)}
+#define METHOD(method, handler)                                                         \
+	{                                                                               \
+		.service = "etcdserverpb.Auth", .name = (method), .kind = ES_RPC_UNARY, \
+		.message = (handler)                                                    \
+	}
 	static const struct es_rpc_method methods[] = {
 		METHOD("AuthEnable", auth_enable),
 		METHOD("AuthDisable", auth_head),

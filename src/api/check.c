@@ -3,11 +3,13 @@
 #include "api/internal.h"
 
 /*
- * What etcd refuses before a request reaches the store, in the order in which it looks (server/etcdserver/api/v3rpc/key.go).
+ * What etcd refuses before a request reaches the store, in the order in which it looks
+ * (server/etcdserver/api/v3rpc/key.go).
  *
- * A key may be written once in a transaction: two puts of a key on one path, or a put under a delete of the same level or
- * of nested transactions before it, are refused. The two branches of one nested transaction exclude each other and may
- * both put a key. As in etcd, a delete's range is compared as it is written, so one "to the end" (a zero byte) hides no put.
+ * A key may be written once in a transaction: two puts of a key on one path, or a put under a
+ * delete of the same level or of nested transactions before it, are refused. The two branches of
+ * one nested transaction exclude each other and may both put a key. As in etcd, a delete's range is
+ * compared as it is written, so one "to the end" (a zero byte) hides no put.
  */
 
 /* etcd measures the request wrapped for its log: two headers and about 18 bytes. */
@@ -51,21 +53,11 @@ static int check_ops(const struct es_wire_op *ops, size_t count, int64_t max_ops
 
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		switch (ops[i].kind) {
-		case ES_WIRE_OP_NONE:
-			rc = ES_EKEY_NOT_FOUND;
-			break;
-		case ES_WIRE_OP_RANGE:
-			rc = es_api_check_range(&ops[i].u.range);
-			break;
-		case ES_WIRE_OP_PUT:
-			rc = es_api_check_put(&ops[i].u.put);
-			break;
-		case ES_WIRE_OP_DELETE:
-			rc = es_api_check_delete(&ops[i].u.del);
-			break;
-		case ES_WIRE_OP_TXN:
-			rc = check_txn_fields(ops[i].u.txn, max_ops);
-			break;
+		case ES_WIRE_OP_NONE: rc = ES_EKEY_NOT_FOUND; break;
+		case ES_WIRE_OP_RANGE: rc = es_api_check_range(&ops[i].u.range); break;
+		case ES_WIRE_OP_PUT: rc = es_api_check_put(&ops[i].u.put); break;
+		case ES_WIRE_OP_DELETE: rc = es_api_check_delete(&ops[i].u.del); break;
+		case ES_WIRE_OP_TXN: rc = check_txn_fields(ops[i].u.txn, max_ops); break;
 		}
 	}
 	return rc;
@@ -92,7 +84,8 @@ static int check_txn_fields(const struct es_wire_txn *txn, int64_t max_ops)
 	return rc;
 }
 
-/* The keys put and the ranges deleted below one list of operations. `puts` is sorted and has no key twice. */
+/* The keys put and the ranges deleted below one list of operations. `puts` is sorted and has no key
+ * twice. */
 struct writes {
 	size_t put_count;
 	struct es_slice *puts;
@@ -111,14 +104,16 @@ static bool deleted(const struct writes *writes, struct es_slice key)
 		const struct es_mvcc_range *range = &writes->deletes[i];
 
 		if (range->end.len == 0 ? es_slice_eq(range->key, key)
-					: es_slice_cmp(range->key, key) <= 0 && es_slice_cmp(key, range->end) < 0)
+					: es_slice_cmp(range->key, key) <= 0 &&
+						  es_slice_cmp(key, range->end) < 0)
 			return true;
 	}
 	return false;
 }
 
 /* dst->puts and src->puts merged; keys in both are kept once when `both_allowed`, else refused. */
-static int merge_puts(struct writes *dst, const struct writes *src, bool both_allowed, struct es_arena *arena)
+static int merge_puts(struct writes *dst, const struct writes *src, bool both_allowed,
+		      struct es_arena *arena)
 {
 	struct es_slice *merged;
 	size_t i = 0, j = 0, n = 0;
@@ -161,7 +156,8 @@ static int merge_deletes(struct writes *dst, const struct writes *src, struct es
 	return 0;
 }
 
-static int collect(const struct es_wire_op *ops, size_t count, struct es_arena *arena, struct writes *ret_writes);
+static int collect(const struct es_wire_op *ops, size_t count, struct es_arena *arena,
+		   struct writes *ret_writes);
 
 static int collect_nested(const struct es_wire_txn *txn, struct es_arena *arena, struct writes *all)
 {
@@ -189,7 +185,8 @@ static int collect_nested(const struct es_wire_txn *txn, struct es_arena *arena,
 	return rc;
 }
 
-static int collect(const struct es_wire_op *ops, size_t count, struct es_arena *arena, struct writes *ret_writes)
+static int collect(const struct es_wire_op *ops, size_t count, struct es_arena *arena,
+		   struct writes *ret_writes)
 {
 	struct writes all = {0};
 	struct writes own = {0};
@@ -201,8 +198,8 @@ static int collect(const struct es_wire_op *ops, size_t count, struct es_arena *
 		return ES_ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		if (ops[i].kind == ES_WIRE_OP_DELETE)
-			all.deletes[all.delete_count++] =
-				(struct es_mvcc_range){ops[i].u.del.key, ops[i].u.del.range_end};
+			all.deletes[all.delete_count++] = (struct es_mvcc_range){
+				ops[i].u.del.key, ops[i].u.del.range_end};
 	}
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		if (ops[i].kind == ES_WIRE_OP_TXN)

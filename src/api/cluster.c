@@ -1,7 +1,7 @@
 #include "api/internal.h"
 
-/* etcdserverpb.Cluster. As etcd's, these answers carry no revision in their header. One member for now: changing the
- * membership is refused. */
+/* etcdserverpb.Cluster. As etcd's, these answers carry no revision in their header. One member for
+ * now: changing the membership is refused. */
 
 static struct es_engine_header cluster_header(const struct es_api *api)
 {
@@ -17,7 +17,8 @@ static Etcdserverpb__Member **member_list(struct es_rpc_call *call, size_t *ret_
 	const struct es_member *members;
 	size_t count = es_engine_members(api->engine, &members);
 	Etcdserverpb__Member *items = es_api_alloc(call, count, sizeof(*items));
-	Etcdserverpb__Member **list = items == NULL ? NULL : es_api_alloc(call, count, sizeof(*list));
+	Etcdserverpb__Member **list = items == NULL ? NULL
+						    : es_api_alloc(call, count, sizeof(*list));
 
 	if (list == NULL)
 		return NULL;
@@ -56,8 +57,8 @@ static void list_now(void *arg, int status)
 static void cluster_member_list(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__MemberListRequest *asked =
-		es_api_decode(call, &etcdserverpb__member_list_request__descriptor, request);
+	Etcdserverpb__MemberListRequest *asked = es_api_decode(
+		call, &etcdserverpb__member_list_request__descriptor, request);
 
 	if (asked == NULL)
 		return;
@@ -87,24 +88,28 @@ static void update_answer(struct es_api_op *op, struct es_rpc_call *call)
 
 	(void)op;
 	answer.header = es_api_pb_header(call, &header);
-	if (answer.header != NULL && (answer.members = member_list(call, &answer.n_members)) != NULL)
+	if (answer.header != NULL &&
+	    (answer.members = member_list(call, &answer.n_members)) != NULL)
 		es_api_reply(call, &answer.base);
 }
 
 /* scheme://host:port without anything behind it. */
 static bool is_peer_url(const char *url)
 {
-	const char *rest = strncmp(url, "http://", 7) == 0 ? url + 7 : strncmp(url, "https://", 8) == 0 ? url + 8 : NULL;
+	const char *rest = strncmp(url, "http://", 7) == 0    ? url + 7
+			   : strncmp(url, "https://", 8) == 0 ? url + 8
+							      : NULL;
 	const char *colon = rest == NULL ? NULL : strrchr(rest, ':');
 
-	return colon != NULL && colon > rest && colon[1] != '\0' && strspn(colon + 1, "0123456789") == strlen(colon + 1);
+	return colon != NULL && colon > rest && colon[1] != '\0' &&
+	       strspn(colon + 1, "0123456789") == strlen(colon + 1);
 }
 
 static void cluster_member_update(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__MemberUpdateRequest *asked =
-		es_api_decode(call, &etcdserverpb__member_update_request__descriptor, request);
+	Etcdserverpb__MemberUpdateRequest *asked = es_api_decode(
+		call, &etcdserverpb__member_update_request__descriptor, request);
 	struct es_api_op *op;
 
 	if (asked == NULL)
@@ -121,15 +126,16 @@ static void cluster_member_update(struct es_rpc_call *call, struct es_slice requ
 	}
 	op = es_api_op_new(call, update_answer);
 	if (op != NULL)
-		es_api_op_submitted(op, es_engine_member_update(api->engine, &op->op,
-								(const char *const *)asked->peerurls,
-								asked->n_peerurls));
+		es_api_op_submitted(op,
+				    es_engine_member_update(api->engine, &op->op,
+							    (const char *const *)asked->peerurls,
+							    asked->n_peerurls));
 }
 
 static void cluster_member_add(struct es_rpc_call *call, struct es_slice request)
 {
-	Etcdserverpb__MemberAddRequest *asked =
-		es_api_decode(call, &etcdserverpb__member_add_request__descriptor, request);
+	Etcdserverpb__MemberAddRequest *asked = es_api_decode(
+		call, &etcdserverpb__member_add_request__descriptor, request);
 
 	if (asked == NULL)
 		return;
@@ -143,19 +149,21 @@ static void cluster_member_add(struct es_rpc_call *call, struct es_slice request
 			return;
 		}
 	}
-	es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED, "engenho: clusters of several members are not supported yet");
+	es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED,
+		      "engenho: clusters of several members are not supported yet");
 }
 
 static void cluster_member_remove(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__MemberRemoveRequest *asked =
-		es_api_decode(call, &etcdserverpb__member_remove_request__descriptor, request);
+	Etcdserverpb__MemberRemoveRequest *asked = es_api_decode(
+		call, &etcdserverpb__member_remove_request__descriptor, request);
 
 	if (asked == NULL)
 		return;
 	if (is_member(api, asked->id))
-		es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED, "engenho: the only member cannot be removed");
+		es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED,
+			      "engenho: the only member cannot be removed");
 	else
 		es_rpc_finish_status(call, ES_EMEMBER_NOT_FOUND);
 }
@@ -163,22 +171,38 @@ static void cluster_member_remove(struct es_rpc_call *call, struct es_slice requ
 static void cluster_member_promote(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__MemberPromoteRequest *asked =
-		es_api_decode(call, &etcdserverpb__member_promote_request__descriptor, request);
+	Etcdserverpb__MemberPromoteRequest *asked = es_api_decode(
+		call, &etcdserverpb__member_promote_request__descriptor, request);
 
 	if (asked != NULL)
-		es_rpc_finish_status(call, is_member(api, asked->id) ? ES_EMEMBER_NOT_LEARNER : ES_EMEMBER_NOT_FOUND);
+		es_rpc_finish_status(call, is_member(api, asked->id) ? ES_EMEMBER_NOT_LEARNER
+								     : ES_EMEMBER_NOT_FOUND);
 }
 
 int es_api_cluster_register(struct es_api *api)
 {
 #define SERVICE "etcdserverpb.Cluster"
 	static const struct es_rpc_method methods[] = {
-		{.service = SERVICE, .name = "MemberAdd", .kind = ES_RPC_UNARY, .message = cluster_member_add},
-		{.service = SERVICE, .name = "MemberRemove", .kind = ES_RPC_UNARY, .message = cluster_member_remove},
-		{.service = SERVICE, .name = "MemberUpdate", .kind = ES_RPC_UNARY, .message = cluster_member_update},
-		{.service = SERVICE, .name = "MemberList", .kind = ES_RPC_UNARY, .message = cluster_member_list},
-		{.service = SERVICE, .name = "MemberPromote", .kind = ES_RPC_UNARY, .message = cluster_member_promote},
+		{.service = SERVICE,
+		 .name = "MemberAdd",
+		 .kind = ES_RPC_UNARY,
+		 .message = cluster_member_add},
+		{.service = SERVICE,
+		 .name = "MemberRemove",
+		 .kind = ES_RPC_UNARY,
+		 .message = cluster_member_remove},
+		{.service = SERVICE,
+		 .name = "MemberUpdate",
+		 .kind = ES_RPC_UNARY,
+		 .message = cluster_member_update},
+		{.service = SERVICE,
+		 .name = "MemberList",
+		 .kind = ES_RPC_UNARY,
+		 .message = cluster_member_list},
+		{.service = SERVICE,
+		 .name = "MemberPromote",
+		 .kind = ES_RPC_UNARY,
+		 .message = cluster_member_promote},
 	};
 #undef SERVICE
 

@@ -9,7 +9,8 @@
 
 struct es_wire_header es_api_header(const struct es_engine_header *header)
 {
-	return (struct es_wire_header){header->cluster_id, header->member_id, header->revision, header->raft_term};
+	return (struct es_wire_header){header->cluster_id, header->member_id, header->revision,
+				       header->raft_term};
 }
 
 struct es_wire_kv es_api_kv(const struct es_mvcc_version *version, bool keys_only)
@@ -33,7 +34,8 @@ bool es_api_can_send(struct es_rpc_call *call, size_t size)
 
 	if (size <= ES_API_MESSAGE_BYTES_MAX)
 		return true;
-	(void)snprintf(text, sizeof(text), "grpc: trying to send message larger than max (%zu vs. %d)", size,
+	(void)snprintf(text, sizeof(text),
+		       "grpc: trying to send message larger than max (%zu vs. %d)", size,
 		       ES_API_MESSAGE_BYTES_MAX);
 	es_rpc_finish(call, ES_GRPC_RESOURCE_EXHAUSTED, text);
 	return false;
@@ -89,7 +91,8 @@ void *es_api_alloc(struct es_rpc_call *call, size_t count, size_t size)
 }
 
 /* Every non-hot answer begins with a header of its own. */
-struct Etcdserverpb__ResponseHeader *es_api_pb_header(struct es_rpc_call *call, const struct es_engine_header *from)
+struct Etcdserverpb__ResponseHeader *es_api_pb_header(struct es_rpc_call *call,
+						      const struct es_engine_header *from)
 {
 	Etcdserverpb__ResponseHeader *header = es_api_alloc(call, 1, sizeof(*header));
 
@@ -117,7 +120,8 @@ static void op_done(struct es_engine_op *engine_op, int status)
 	es_rpc_call_release(call);
 }
 
-struct es_api_op *es_api_op_new(struct es_rpc_call *call, void (*answer)(struct es_api_op *, struct es_rpc_call *))
+struct es_api_op *es_api_op_new(struct es_rpc_call *call,
+				void (*answer)(struct es_api_op *, struct es_rpc_call *))
 {
 	struct es_api_op *op = es_api_alloc(call, 1, sizeof(*op));
 
@@ -149,7 +153,6 @@ void es_api_head_answer(struct es_api_op *op, struct es_rpc_call *call)
 	(void)es_wire_head_write(out, &header);
 	es_rpc_finish(call, ES_GRPC_OK, NULL);
 }
-
 
 struct es_slice es_api_bytes(ProtobufCBinaryData bytes)
 {

@@ -1,7 +1,8 @@
 #include "api/line.h"
 #include "wire/election.pb-c.h"
 
-/* v3electionpb.Election: the leader is whose key under the election's name is the oldest (line.h). */
+/* v3electionpb.Election: the leader is whose key under the election's name is the oldest (line.h).
+ */
 
 static void missing_leader(struct es_rpc_call *call)
 {
@@ -13,7 +14,9 @@ static void not_leader(struct es_rpc_call *call)
 	es_rpc_finish(call, ES_GRPC_UNKNOWN, "election: not leader");
 }
 
-/* ---- Campaign ------------------------------------------------------------------------------------------------------ */
+/* ---- Campaign
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void on_elected(struct es_api_line *line, int status)
 {
@@ -27,7 +30,8 @@ static void on_elected(struct es_api_line *line, int status)
 		es_api_line_fail(line->call, status);
 		return;
 	}
-	/* A candidate whose lease ended in line is elected all the same in etcd: what he does next tells him. */
+	/* A candidate whose lease ended in line is elected all the same in etcd: what he does next
+	 * tells him. */
 	answer.header = es_api_pb_header(line->call, &line->entered);
 	leader.name = es_api_pb_bytes(line->name);
 	leader.key = es_api_pb_bytes(line->key);
@@ -40,8 +44,8 @@ static void on_elected(struct es_api_line *line, int status)
 
 static void election_campaign(struct es_rpc_call *call, struct es_slice request)
 {
-	V3electionpb__CampaignRequest *asked =
-		es_api_decode(call, &v3electionpb__campaign_request__descriptor, request);
+	V3electionpb__CampaignRequest *asked = es_api_decode(
+		call, &v3electionpb__campaign_request__descriptor, request);
 	struct es_api_line *line = asked == NULL ? NULL : es_api_alloc(call, 1, sizeof(*line));
 
 	if (line == NULL)
@@ -62,7 +66,8 @@ static void election_campaign_closed(struct es_rpc_call *call)
 		es_api_line_leave(es_rpc_call_data(call));
 }
 
-/* ---- Proclaim, Resign ---------------------------------------------------------------------------------------------- */
+/* ---- Proclaim, Resign
+ * ---------------------------------------------------------------------------------------------- */
 
 static void guarded_done(struct es_engine_op *engine_op, int status)
 {
@@ -110,8 +115,8 @@ static void proclaim_answer(struct es_api_op *op, struct es_rpc_call *call)
 
 static void election_proclaim(struct es_rpc_call *call, struct es_slice request)
 {
-	V3electionpb__ProclaimRequest *asked =
-		es_api_decode(call, &v3electionpb__proclaim_request__descriptor, request);
+	V3electionpb__ProclaimRequest *asked = es_api_decode(
+		call, &v3electionpb__proclaim_request__descriptor, request);
 	struct es_api_guarded guarded;
 
 	if (asked == NULL)
@@ -120,8 +125,8 @@ static void election_proclaim(struct es_rpc_call *call, struct es_slice request)
 		missing_leader(call);
 		return;
 	}
-	guarded = (struct es_api_guarded){es_api_bytes(asked->leader->key), asked->leader->rev, true,
-					  es_api_bytes(asked->value), asked->leader->lease};
+	guarded = (struct es_api_guarded){es_api_bytes(asked->leader->key), asked->leader->rev,
+					  true, es_api_bytes(asked->value), asked->leader->lease};
 	submit_guarded(call, &guarded, proclaim_answer);
 }
 
@@ -136,7 +141,8 @@ static void resign_answer(struct es_api_op *op, struct es_rpc_call *call)
 
 static void election_resign(struct es_rpc_call *call, struct es_slice request)
 {
-	V3electionpb__ResignRequest *asked = es_api_decode(call, &v3electionpb__resign_request__descriptor, request);
+	V3electionpb__ResignRequest *asked = es_api_decode(
+		call, &v3electionpb__resign_request__descriptor, request);
 	struct es_api_guarded guarded;
 
 	if (asked == NULL)
@@ -150,11 +156,13 @@ static void election_resign(struct es_rpc_call *call, struct es_slice request)
 	submit_guarded(call, &guarded, resign_answer);
 }
 
-/* ---- Leader, Observe ----------------------------------------------------------------------------------------------- */
+/* ---- Leader, Observe
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* The oldest key of the election at a revision (0: now), or none: *ret_leader NULL. */
-static int find_leader(struct es_api *api, struct es_mvcc_range range, int64_t revision, struct es_arena *arena,
-		       const struct es_mvcc_version **ret_leader)
+static int find_leader(struct es_api *api, struct es_mvcc_range range, int64_t revision,
+		       struct es_arena *arena, const struct es_mvcc_version **ret_leader)
 {
 	const struct es_mvcc_range_req req = {
 		.range = range,
@@ -193,9 +201,11 @@ static bool send_leader(struct es_rpc_call *call, const struct es_engine_header 
 	return es_api_send(call, &answer.base);
 }
 
-static bool election_range(struct es_rpc_call *call, struct es_slice request, struct es_mvcc_range *ret_range)
+static bool election_range(struct es_rpc_call *call, struct es_slice request,
+			   struct es_mvcc_range *ret_range)
 {
-	V3electionpb__LeaderRequest *asked = es_api_decode(call, &v3electionpb__leader_request__descriptor, request);
+	V3electionpb__LeaderRequest *asked = es_api_decode(
+		call, &v3electionpb__leader_request__descriptor, request);
 	struct es_slice prefix;
 
 	if (asked == NULL)
@@ -245,7 +255,8 @@ struct observer {
 	int64_t sent_revision; /* mod revision of the last leader told */
 };
 
-/* Tells the leader as of `revision` unless it was told; returns whether it could be read and sent. */
+/* Tells the leader as of `revision` unless it was told; returns whether it could be read and sent.
+ */
 static bool observe(struct observer *observer, int64_t revision)
 {
 	struct es_api *api = observer->waiter.api;
@@ -266,7 +277,8 @@ static bool observe(struct observer *observer, int64_t revision)
 		observer->sent_revision = kv.mod_revision;
 	}
 	es_arena_close(&arena);
-	/* A revision compacted before it was looked at is passed over: the most recent leader follows. */
+	/* A revision compacted before it was looked at is passed over: the most recent leader
+	 * follows. */
 	return sent && (rc == 0 || rc == ES_ECOMPACTED);
 }
 
@@ -309,7 +321,8 @@ static void observe_from_now(void *arg, int status)
 		observer->waiter.lost = on_lost;
 		observer->waiter.call = call;
 		if (status == 0)
-			status = es_api_wait_begin(api, &observer->waiter, observer->range.key, revision + 1);
+			status = es_api_wait_begin(api, &observer->waiter, observer->range.key,
+						   revision + 1);
 		if (status == 0) {
 			es_rpc_call_set_data(call, observer);
 			if (!observe(observer, revision))
@@ -358,15 +371,24 @@ int es_api_election_register(struct es_api *api)
 		 .kind = ES_RPC_UNARY,
 		 .message = election_campaign,
 		 .closed = election_campaign_closed},
-		{.service = SERVICE, .name = "Proclaim", .kind = ES_RPC_UNARY, .message = election_proclaim},
-		{.service = SERVICE, .name = "Leader", .kind = ES_RPC_UNARY, .message = election_leader},
+		{.service = SERVICE,
+		 .name = "Proclaim",
+		 .kind = ES_RPC_UNARY,
+		 .message = election_proclaim},
+		{.service = SERVICE,
+		 .name = "Leader",
+		 .kind = ES_RPC_UNARY,
+		 .message = election_leader},
 		{.service = SERVICE,
 		 .name = "Observe",
 		 .kind = ES_RPC_SERVER_STREAM,
 		 .message = election_observe,
 		 .writable = election_observe_writable,
 		 .closed = election_observe_closed},
-		{.service = SERVICE, .name = "Resign", .kind = ES_RPC_UNARY, .message = election_resign},
+		{.service = SERVICE,
+		 .name = "Resign",
+		 .kind = ES_RPC_UNARY,
+		 .message = election_resign},
 	};
 #undef SERVICE
 

@@ -1,8 +1,8 @@
 #include "api/internal.h"
 #include "wire/health.pb-c.h"
 
-/* grpc.health.v1: SERVING while the member has a leader and its state is whole. Known services: the server as a whole and
- * etcd's, which it reports under the name "etcdserverpb.Health". */
+/* grpc.health.v1: SERVING while the member has a leader and its state is whole. Known services: the
+ * server as a whole and etcd's, which it reports under the name "etcdserverpb.Health". */
 
 struct health_watcher {
 	struct es_queue link;
@@ -16,15 +16,17 @@ static bool known(const char *service)
 
 static void fill(const struct es_api *api, Grpc__Health__V1__HealthCheckResponse *answer)
 {
-	answer->status = api->serving ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-				      : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
+	answer->status =
+		api->serving ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
+			     : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
 }
 
 static void health_check(struct es_rpc_call *call, struct es_slice request)
 {
-	Grpc__Health__V1__HealthCheckRequest *asked =
-		es_api_decode(call, &grpc__health__v1__health_check_request__descriptor, request);
-	Grpc__Health__V1__HealthCheckResponse answer = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+	Grpc__Health__V1__HealthCheckRequest *asked = es_api_decode(
+		call, &grpc__health__v1__health_check_request__descriptor, request);
+	Grpc__Health__V1__HealthCheckResponse answer =
+		GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 
 	if (asked == NULL)
 		return;
@@ -39,10 +41,12 @@ static void health_check(struct es_rpc_call *call, struct es_slice request)
 static void health_watch(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Grpc__Health__V1__HealthCheckRequest *asked =
-		es_api_decode(call, &grpc__health__v1__health_check_request__descriptor, request);
-	Grpc__Health__V1__HealthCheckResponse answer = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-	struct health_watcher *watcher = asked == NULL ? NULL : es_api_alloc(call, 1, sizeof(*watcher));
+	Grpc__Health__V1__HealthCheckRequest *asked = es_api_decode(
+		call, &grpc__health__v1__health_check_request__descriptor, request);
+	Grpc__Health__V1__HealthCheckResponse answer =
+		GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+	struct health_watcher *watcher = asked == NULL ? NULL
+						       : es_api_alloc(call, 1, sizeof(*watcher));
 
 	if (watcher == NULL)
 		return;
@@ -54,7 +58,8 @@ static void health_watch(struct es_rpc_call *call, struct es_slice request)
 	if (known(asked->service))
 		es_queue_push(&api->health_watchers, &watcher->link);
 	else
-		answer.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
+		answer.status =
+			GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
 	if (!es_api_send(call, &answer.base))
 		es_queue_remove(&watcher->link);
 }
@@ -69,7 +74,8 @@ static void health_closed(struct es_rpc_call *call)
 
 void es_api_set_serving(struct es_api *api, bool serving)
 {
-	Grpc__Health__V1__HealthCheckResponse answer = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+	Grpc__Health__V1__HealthCheckResponse answer =
+		GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 	struct es_queue *link = api->health_watchers.next;
 
 	if (serving == api->serving)
@@ -88,7 +94,10 @@ void es_api_set_serving(struct es_api *api, bool serving)
 int es_api_health_register(struct es_api *api)
 {
 	static const struct es_rpc_method methods[] = {
-		{.service = "grpc.health.v1.Health", .name = "Check", .kind = ES_RPC_UNARY, .message = health_check},
+		{.service = "grpc.health.v1.Health",
+		 .name = "Check",
+		 .kind = ES_RPC_UNARY,
+		 .message = health_check},
 		{.service = "grpc.health.v1.Health",
 		 .name = "Watch",
 		 .kind = ES_RPC_SERVER_STREAM,

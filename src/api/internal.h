@@ -14,8 +14,8 @@ struct es_api {
 	struct es_api_config config;
 	struct es_engine *engine;
 	struct es_rpc_server *server;
-	uv_timer_t timer;      /* progress of watches, streams without a leader */
-	uv_idle_t watch_idle;  /* runs while watches or waiters have something to do */
+	uv_timer_t timer;     /* progress of watches, streams without a leader */
+	uv_idle_t watch_idle; /* runs while watches or waiters have something to do */
 	struct es_queue watch_streams;
 	struct es_queue ready_streams;
 	struct es_queue ready_waiters;
@@ -52,15 +52,16 @@ bool es_api_wants_leader(const struct es_rpc_call *call);
 bool es_api_has_leader(const struct es_api *api);
 
 /*
- * Waiting for changes below a prefix (waiter.c): `changed` is called from the loop, outside of any apply, once for every
- * revision that changed something there, in order.
+ * Waiting for changes below a prefix (waiter.c): `changed` is called from the loop, outside of any
+ * apply, once for every revision that changed something there, in order.
  */
 struct es_api_waiter {
 	struct es_api_watch_owner owner;
 	struct es_queue link;
 	struct es_api *api;
 	struct es_watcher *watcher;
-	/* Not served while so much waits to be sent on it; when that is gone, es_api_wait_again. NULL: always served. */
+	/* Not served while so much waits to be sent on it; when that is gone, es_api_wait_again.
+	 * NULL: always served. */
 	struct es_rpc_call *call;
 	/* Returns whether it goes on; if not, it has called es_api_wait_end. */
 	bool (*changed)(struct es_api_waiter *waiter, int64_t revision);
@@ -68,8 +69,9 @@ struct es_api_waiter {
 	void (*lost)(struct es_api_waiter *waiter, int status);
 };
 
-/* The end of the range of all keys that begin with `prefix`: the prefix with its last byte that is not 255 raised, and nothing
- * behind it; "to the end" when there is none. `buffer` has room for the prefix and backs the answer. */
+/* The end of the range of all keys that begin with `prefix`: the prefix with its last byte that is
+ * not 255 raised, and nothing behind it; "to the end" when there is none. `buffer` has room for the
+ * prefix and backs the answer. */
 struct es_slice es_api_prefix_end(struct es_slice prefix, uint8_t *buffer);
 
 int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct es_slice prefix,
@@ -79,17 +81,21 @@ void es_api_wait_again(struct es_api_waiter *waiter);
 void es_api_wait_end(struct es_api_waiter *waiter);
 void es_api_serve_waiters(struct es_api *api);
 
-/* ---- answers ------------------------------------------------------------------------------------------------ */
+/* ---- answers
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct es_wire_header es_api_header(const struct es_engine_header *header);
 struct es_wire_kv es_api_kv(const struct es_mvcc_version *version, bool keys_only);
 
-/* etcd's largest message, in bytes; a larger answer is refused as there. False: the call was failed. */
+/* etcd's largest message, in bytes; a larger answer is refused as there. False: the call was
+ * failed. */
 #define ES_API_MESSAGE_BYTES_MAX INT32_MAX
 bool es_api_can_send(struct es_rpc_call *call, size_t size);
 /* es_rpc_send behind that check; NULL: the call was failed. */
 uint8_t *es_api_reserve(struct es_rpc_call *call, size_t size);
-/* Answers that are not hot go through protobuf-c. Sent; the message stays the caller's. False: the call has failed. */
+/* Answers that are not hot go through protobuf-c. Sent; the message stays the caller's. False: the
+ * call has failed. */
 bool es_api_send(struct es_rpc_call *call, const struct ProtobufCMessage *message);
 /* ... and the call finished. */
 void es_api_reply(struct es_rpc_call *call, const struct ProtobufCMessage *message);
@@ -102,29 +108,34 @@ void *es_api_decode(struct es_rpc_call *call, const struct ProtobufCMessageDescr
 /* Zeroed memory in the call's arena, for an answer and its lists; NULL: the call was failed. */
 void *es_api_alloc(struct es_rpc_call *call, size_t count, size_t size);
 /* NULL: the call was failed. */
-Etcdserverpb__ResponseHeader *es_api_pb_header(struct es_rpc_call *call, const struct es_engine_header *from);
+Etcdserverpb__ResponseHeader *es_api_pb_header(struct es_rpc_call *call,
+					       const struct es_engine_header *from);
 struct es_slice es_api_bytes(ProtobufCBinaryData bytes);
 /* Borrowed: lives as long as the slice. */
 ProtobufCBinaryData es_api_pb_bytes(struct es_slice bytes);
 
-/* ---- writes from handlers ------------------------------------------------------------------------------------- */
+/* ---- writes from handlers
+ * ------------------------------------------------------------------------------------- */
 
 /* A handler's operation: the call is held until it is done. */
 struct es_api_op {
 	struct es_engine_op op;
 	struct es_rpc_call *call;
-	void (*answer)(struct es_api_op *op, struct es_rpc_call *call); /* on success; must finish the call */
+	void (*answer)(struct es_api_op *op,
+		       struct es_rpc_call *call); /* on success; must finish the call */
 	void *data;
 };
 
 /* NULL: the call was failed. */
-struct es_api_op *es_api_op_new(struct es_rpc_call *call, void (*answer)(struct es_api_op *, struct es_rpc_call *));
+struct es_api_op *es_api_op_new(struct es_rpc_call *call,
+				void (*answer)(struct es_api_op *, struct es_rpc_call *));
 /* An `answer` that is only the header. */
 void es_api_head_answer(struct es_api_op *op, struct es_rpc_call *call);
 /* After the engine's submit function: on a refusal fails the call. */
 void es_api_op_submitted(struct es_api_op *op, int status);
 
-/* ---- checks (check.c): etcd's, in its order ------------------------------------------------------------------- */
+/* ---- checks (check.c): etcd's, in its order
+ * ------------------------------------------------------------------- */
 
 /* For a write: against max-request-bytes. */
 bool es_api_is_too_large(const struct es_engine *engine, size_t request_bytes);

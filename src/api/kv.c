@@ -2,15 +2,17 @@
 #include "wire/rpc.pb-c.h"
 
 /*
- * etcdserverpb.KV. Reads are made on the state between two callbacks of the loop; an answer that is small is written into
- * the connection's buffer at once, a large one is produced while the client takes it, from the versions that the range
- * found, which a pin keeps in memory.
+ * etcdserverpb.KV. Reads are made on the state between two callbacks of the loop; an answer that is
+ * small is written into the connection's buffer at once, a large one is produced while the client
+ * takes it, from the versions that the range found, which a pin keeps in memory.
  */
-#define SMALL_ANSWER_BYTES (64 * 1024)
+#define SMALL_ANSWER_BYTES      (64 * 1024)
 #define STREAM_CHUNK_KEYS_FIRST 10
-#define STREAM_QUEUE_LOW (256 * 1024)
+#define STREAM_QUEUE_LOW        (256 * 1024)
 
-/* ---- ranges ---------------------------------------------------------------------------------------------------- */
+/* ---- ranges
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct range_call {
 	struct es_rpc_call *call;
@@ -52,10 +54,12 @@ static uint8_t *kvs_write(uint8_t *out, const struct es_mvcc_range_res *res, siz
 
 static size_t range_size(const struct es_wire_header *header, const struct es_mvcc_range_res *res)
 {
-	return es_wire_head_size(header) + kvs_size(res, 0, res->n) + es_wire_range_tail_size(res->more, res->count);
+	return es_wire_head_size(header) + kvs_size(res, 0, res->n) +
+	       es_wire_range_tail_size(res->more, res->count);
 }
 
-static uint8_t *range_write(uint8_t *out, const struct es_wire_header *header, const struct es_mvcc_range_res *res)
+static uint8_t *range_write(uint8_t *out, const struct es_wire_header *header,
+			    const struct es_mvcc_range_res *res)
 {
 	out = es_wire_head_write(out, header);
 	out = kvs_write(out, res, 0, res->n);
@@ -187,7 +191,8 @@ static void on_range_ready(void *arg, int status)
 	es_rpc_call_release(call);
 }
 
-static struct range_call *range_begin(struct es_rpc_call *call, struct es_slice request, int *ret_status)
+static struct range_call *range_begin(struct es_rpc_call *call, struct es_slice request,
+				      int *ret_status)
 {
 	struct range_call *rc = es_api_alloc(call, 1, sizeof(*rc));
 
@@ -219,7 +224,9 @@ static void kv_range(struct es_rpc_call *call, struct es_slice request)
 		es_engine_linearize(rc->api->engine, on_range_ready, rc);
 }
 
-/* ---- RangeStream ------------------------------------------------------------------------------------------------ */
+/* ---- RangeStream
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void stream_end(struct range_call *rc)
 {
@@ -227,7 +234,8 @@ static void stream_end(struct range_call *rc)
 	unpin_answer(rc);
 }
 
-/* The keys from `next` on that one message takes: more with each, up to about what a request may have. */
+/* The keys from `next` on that one message takes: more with each, up to about what a request may
+ * have. */
 static size_t chunk_end(const struct range_call *rc, size_t *ret_size)
 {
 	size_t end = rc->next;
@@ -256,7 +264,8 @@ static void stream_pump(struct range_call *rc)
 		uint8_t *out;
 
 		if (last)
-			inner += es_wire_head_size(&rc->header) + es_wire_range_tail_size(res->more, res->count);
+			inner += es_wire_head_size(&rc->header) +
+				 es_wire_range_tail_size(res->more, res->count);
 		out = es_rpc_send(rc->call, es_pb_len_size(ES_WIRE_RANGE_STREAM_FIELD, inner));
 		if (out == NULL) {
 			stream_end(rc);
@@ -309,12 +318,14 @@ static void kv_range_stream(struct es_rpc_call *call, struct es_slice request)
 	range = &rc->request;
 	if (range->sort_order != ES_MVCC_SORT_NONE &&
 	    (range->sort_target != ES_MVCC_SORT_KEY || range->sort_order != ES_MVCC_SORT_ASCEND)) {
-		es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED, "RangeStream does not support custom sort orders");
+		es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED,
+			      "RangeStream does not support custom sort orders");
 		return;
 	}
-	if (range->min_mod_revision != 0 || range->max_mod_revision != 0 || range->min_create_revision != 0 ||
-	    range->max_create_revision != 0) {
-		es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED, "RangeStream does not support revision filters");
+	if (range->min_mod_revision != 0 || range->max_mod_revision != 0 ||
+	    range->min_create_revision != 0 || range->max_create_revision != 0) {
+		es_rpc_finish(call, ES_GRPC_UNIMPLEMENTED,
+			      "RangeStream does not support revision filters");
 		return;
 	}
 	es_rpc_call_hold(call);
@@ -340,7 +351,9 @@ static void stream_closed(struct es_rpc_call *call)
 		stream_end(rc);
 }
 
-/* ---- writes ------------------------------------------------------------------------------------------------------ */
+/* ---- writes
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void put_answer(struct es_api_op *op, struct es_rpc_call *call)
 {
@@ -370,7 +383,8 @@ static size_t delete_size(const struct es_wire_header *header, const struct es_m
 	return size;
 }
 
-static uint8_t *delete_write(uint8_t *out, const struct es_wire_header *header, const struct es_mvcc_op_res *res)
+static uint8_t *delete_write(uint8_t *out, const struct es_wire_header *header,
+			     const struct es_mvcc_op_res *res)
 {
 	out = es_wire_delete_head_write(out, header, res->u.del.deleted);
 	for (size_t i = 0; i < res->u.del.prev_count; i++) {
@@ -394,7 +408,8 @@ static void delete_answer(struct es_api_op *op, struct es_rpc_call *call)
 }
 
 static void submit(struct es_rpc_call *call, enum es_command_kind kind, struct es_slice request,
-		   const struct es_mvcc_txn *txn, void (*answer)(struct es_api_op *, struct es_rpc_call *))
+		   const struct es_mvcc_txn *txn,
+		   void (*answer)(struct es_api_op *, struct es_rpc_call *))
 {
 	struct es_api *api = es_rpc_call_ctx(call);
 	struct es_api_op *op;
@@ -440,11 +455,14 @@ static void kv_delete_range(struct es_rpc_call *call, struct es_slice request)
 		submit(call, ES_COMMAND_DELETE_RANGE, request, txn, delete_answer);
 }
 
-/* ---- transactions ------------------------------------------------------------------------------------------------ */
+/* ---- transactions
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /*
- * A result is a tree: sizes are found from the leaves up, bytes are written from the root down. Each inner answer's size is
- * kept in the order in which the tree is walked, so that neither pass looks at anything twice.
+ * A result is a tree: sizes are found from the leaves up, bytes are written from the root down.
+ * Each inner answer's size is kept in the order in which the tree is walked, so that neither pass
+ * looks at anything twice.
  */
 struct sizes {
 	size_t *size; /* one an operation, in walking order */
@@ -474,7 +492,8 @@ static unsigned wire_kind(enum es_mvcc_op_kind kind)
 	return kinds[kind];
 }
 
-static size_t txn_size(const struct es_wire_header *header, const struct es_mvcc_txn_res *res, struct sizes *sizes)
+static size_t txn_size(const struct es_wire_header *header, const struct es_mvcc_txn_res *res,
+		       struct sizes *sizes)
 {
 	size_t size = es_wire_txn_head_size(header, res->succeeded);
 
@@ -485,28 +504,22 @@ static size_t txn_size(const struct es_wire_header *header, const struct es_mvcc
 		struct es_wire_kv kv;
 
 		switch (op->kind) {
-		case ES_MVCC_OP_RANGE:
-			*slot = range_size(&inner, &op->u.range);
-			break;
+		case ES_MVCC_OP_RANGE: *slot = range_size(&inner, &op->u.range); break;
 		case ES_MVCC_OP_PUT:
 			if (op->u.put.prev != NULL)
 				kv = es_api_kv(op->u.put.prev, false);
 			*slot = es_wire_put_size(&inner, op->u.put.prev != NULL ? &kv : NULL);
 			break;
-		case ES_MVCC_OP_DELETE:
-			*slot = delete_size(&inner, op);
-			break;
-		case ES_MVCC_OP_TXN:
-			*slot = txn_size(&inner, op->u.txn, sizes);
-			break;
+		case ES_MVCC_OP_DELETE: *slot = delete_size(&inner, op); break;
+		case ES_MVCC_OP_TXN: *slot = txn_size(&inner, op->u.txn, sizes); break;
 		}
 		size += es_wire_txn_op_size(wire_kind(op->kind), *slot);
 	}
 	return size;
 }
 
-static uint8_t *txn_write(uint8_t *out, const struct es_wire_header *header, const struct es_mvcc_txn_res *res,
-			  struct sizes *sizes)
+static uint8_t *txn_write(uint8_t *out, const struct es_wire_header *header,
+			  const struct es_mvcc_txn_res *res, struct sizes *sizes)
 {
 	out = es_wire_txn_head_write(out, header, res->succeeded);
 	for (size_t i = 0; i < res->n; i++) {
@@ -516,26 +529,21 @@ static uint8_t *txn_write(uint8_t *out, const struct es_wire_header *header, con
 
 		out = es_wire_txn_op_write(out, wire_kind(op->kind), sizes->size[sizes->used++]);
 		switch (op->kind) {
-		case ES_MVCC_OP_RANGE:
-			out = range_write(out, &inner, &op->u.range);
-			break;
+		case ES_MVCC_OP_RANGE: out = range_write(out, &inner, &op->u.range); break;
 		case ES_MVCC_OP_PUT:
 			if (op->u.put.prev != NULL)
 				kv = es_api_kv(op->u.put.prev, false);
 			out = es_wire_put_write(out, &inner, op->u.put.prev != NULL ? &kv : NULL);
 			break;
-		case ES_MVCC_OP_DELETE:
-			out = delete_write(out, &inner, op);
-			break;
-		case ES_MVCC_OP_TXN:
-			out = txn_write(out, &inner, op->u.txn, sizes);
-			break;
+		case ES_MVCC_OP_DELETE: out = delete_write(out, &inner, op); break;
+		case ES_MVCC_OP_TXN: out = txn_write(out, &inner, op->u.txn, sizes); break;
 		}
 	}
 	return out;
 }
 
-static void txn_reply(struct es_rpc_call *call, const struct es_engine_header *from, const struct es_mvcc_txn_res *res)
+static void txn_reply(struct es_rpc_call *call, const struct es_engine_header *from,
+		      const struct es_mvcc_txn_res *res)
 {
 	struct es_wire_header header = es_api_header(from);
 	struct sizes sizes = {es_api_alloc(call, count_nodes(res), sizeof(size_t)), 0};
@@ -573,7 +581,8 @@ static void on_read_txn_ready(void *arg, int status)
 		struct es_engine_header header = es_engine_header(api->engine);
 
 		if (status == 0)
-			status = es_engine_read_txn(api->engine, read->txn, es_rpc_call_arena(call), &res);
+			status = es_engine_read_txn(api->engine, read->txn, es_rpc_call_arena(call),
+						    &res);
 		if (status < 0)
 			es_rpc_finish_status(call, status);
 		else
@@ -586,7 +595,8 @@ static void on_read_txn_ready(void *arg, int status)
 static bool only_ranges(const struct es_wire_op *ops, size_t count, bool serializable)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (ops[i].kind != ES_WIRE_OP_RANGE || (serializable && !ops[i].u.range.serializable))
+		if (ops[i].kind != ES_WIRE_OP_RANGE ||
+		    (serializable && !ops[i].u.range.serializable))
 			return false;
 	}
 	return true;
@@ -619,43 +629,62 @@ static void kv_txn(struct es_rpc_call *call, struct es_slice request)
 		return;
 	*read = (struct read_txn){call, txn};
 	es_rpc_call_hold(call);
-	if (only_ranges(wire.success, wire.success_count, true) && only_ranges(wire.failure, wire.failure_count, true))
+	if (only_ranges(wire.success, wire.success_count, true) &&
+	    only_ranges(wire.failure, wire.failure_count, true))
 		on_read_txn_ready(read, 0);
 	else
 		es_engine_linearize(api->engine, on_read_txn_ready, read);
 }
 
-/* ---- compaction -------------------------------------------------------------------------------------------------- */
+/* ---- compaction
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void kv_compact(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__CompactionRequest *compaction =
-		es_api_decode(call, &etcdserverpb__compaction_request__descriptor, request);
+	Etcdserverpb__CompactionRequest *compaction = es_api_decode(
+		call, &etcdserverpb__compaction_request__descriptor, request);
 	struct es_api_op *op;
 
 	if (compaction == NULL)
 		return;
 	op = es_api_op_new(call, es_api_head_answer);
 	if (op != NULL)
-		es_api_op_submitted(op, es_engine_compact(api->engine, &op->op, compaction->revision,
-							  compaction->physical));
+		es_api_op_submitted(op,
+				    es_engine_compact(api->engine, &op->op, compaction->revision,
+						      compaction->physical));
 }
 
 int es_api_kv_register(struct es_api *api)
 {
 	static const struct es_rpc_method methods[] = {
-		{.service = "etcdserverpb.KV", .name = "Range", .kind = ES_RPC_UNARY, .message = kv_range},
+		{.service = "etcdserverpb.KV",
+		 .name = "Range",
+		 .kind = ES_RPC_UNARY,
+		 .message = kv_range},
 		{.service = "etcdserverpb.KV",
 		 .name = "RangeStream",
 		 .kind = ES_RPC_SERVER_STREAM,
 		 .message = kv_range_stream,
 		 .writable = stream_writable,
 		 .closed = stream_closed},
-		{.service = "etcdserverpb.KV", .name = "Put", .kind = ES_RPC_UNARY, .message = kv_put},
-		{.service = "etcdserverpb.KV", .name = "DeleteRange", .kind = ES_RPC_UNARY, .message = kv_delete_range},
-		{.service = "etcdserverpb.KV", .name = "Txn", .kind = ES_RPC_UNARY, .message = kv_txn},
-		{.service = "etcdserverpb.KV", .name = "Compact", .kind = ES_RPC_UNARY, .message = kv_compact},
+		{.service = "etcdserverpb.KV",
+		 .name = "Put",
+		 .kind = ES_RPC_UNARY,
+		 .message = kv_put},
+		{.service = "etcdserverpb.KV",
+		 .name = "DeleteRange",
+		 .kind = ES_RPC_UNARY,
+		 .message = kv_delete_range},
+		{.service = "etcdserverpb.KV",
+		 .name = "Txn",
+		 .kind = ES_RPC_UNARY,
+		 .message = kv_txn},
+		{.service = "etcdserverpb.KV",
+		 .name = "Compact",
+		 .kind = ES_RPC_UNARY,
+		 .message = kv_compact},
 	};
 
 	return es_rpc_register(api->server, methods, ES_ARRAY_LEN(methods), api);

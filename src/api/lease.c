@@ -16,19 +16,20 @@ static void grant_answer(struct es_api_op *op, struct es_rpc_call *call)
 static void lease_grant(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__LeaseGrantRequest *grant =
-		es_api_decode(call, &etcdserverpb__lease_grant_request__descriptor, request);
+	Etcdserverpb__LeaseGrantRequest *grant = es_api_decode(
+		call, &etcdserverpb__lease_grant_request__descriptor, request);
 	struct es_api_op *op = grant == NULL ? NULL : es_api_op_new(call, grant_answer);
 
 	if (op != NULL)
-		es_api_op_submitted(op, es_engine_lease_grant(api->engine, &op->op, grant->id, grant->ttl));
+		es_api_op_submitted(
+			op, es_engine_lease_grant(api->engine, &op->op, grant->id, grant->ttl));
 }
 
 static void lease_revoke(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__LeaseRevokeRequest *revoke =
-		es_api_decode(call, &etcdserverpb__lease_revoke_request__descriptor, request);
+	Etcdserverpb__LeaseRevokeRequest *revoke = es_api_decode(
+		call, &etcdserverpb__lease_revoke_request__descriptor, request);
 	struct es_api_op *op = revoke == NULL ? NULL : es_api_op_new(call, es_api_head_answer);
 
 	if (op != NULL)
@@ -44,7 +45,8 @@ static void keep_alive_opened(struct es_rpc_call *call)
 static void keep_alive_message(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	/* Before the renewal, so that its revision is not later than what the client may conclude from it. */
+	/* Before the renewal, so that its revision is not later than what the client may conclude
+	 * from it. */
 	struct es_engine_header from = es_engine_header(api->engine);
 	struct es_wire_header header = es_api_header(&from);
 	Etcdserverpb__LeaseKeepAliveRequest *message;
@@ -55,7 +57,8 @@ static void keep_alive_message(struct es_rpc_call *call, struct es_slice request
 	uint8_t *out;
 
 	es_arena_init(&arena, api->config.mem, 256);
-	message = es_api_unpack(&arena, &etcdserverpb__lease_keep_alive_request__descriptor, request);
+	message = es_api_unpack(&arena, &etcdserverpb__lease_keep_alive_request__descriptor,
+				request);
 	if (message != NULL) {
 		id = message->id;
 		status = es_engine_lease_renew(api->engine, id, &ttl_s);
@@ -80,7 +83,8 @@ static bool fill_keys(struct es_rpc_call *call, struct es_api *api, int64_t id,
 {
 	struct es_slice *keys;
 	size_t count;
-	int status = es_lease_keys(es_engine_leases(api->engine), id, es_rpc_call_arena(call), &keys, &count);
+	int status = es_lease_keys(es_engine_leases(api->engine), id, es_rpc_call_arena(call),
+				   &keys, &count);
 
 	if (status < 0) {
 		es_rpc_finish_status(call, status);
@@ -98,9 +102,10 @@ static bool fill_keys(struct es_rpc_call *call, struct es_api *api, int64_t id,
 static void lease_time_to_live(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__LeaseTimeToLiveRequest *asked =
-		es_api_decode(call, &etcdserverpb__lease_time_to_live_request__descriptor, request);
-	Etcdserverpb__LeaseTimeToLiveResponse answer = ETCDSERVERPB__LEASE_TIME_TO_LIVE_RESPONSE__INIT;
+	Etcdserverpb__LeaseTimeToLiveRequest *asked = es_api_decode(
+		call, &etcdserverpb__lease_time_to_live_request__descriptor, request);
+	Etcdserverpb__LeaseTimeToLiveResponse answer =
+		ETCDSERVERPB__LEASE_TIME_TO_LIVE_RESPONSE__INIT;
 	struct es_engine_header header = es_engine_header(api->engine);
 	int status;
 
@@ -133,7 +138,8 @@ static void lease_leases(struct es_rpc_call *call, struct es_slice request)
 
 	if (es_api_decode(call, &etcdserverpb__lease_leases_request__descriptor, request) == NULL)
 		return;
-	status = es_lease_list(es_engine_leases(api->engine), es_rpc_call_arena(call), &list, &count);
+	status = es_lease_list(es_engine_leases(api->engine), es_rpc_call_arena(call), &list,
+			       &count);
 	if (status < 0) {
 		es_rpc_finish_status(call, status);
 		return;
@@ -156,8 +162,14 @@ static void lease_leases(struct es_rpc_call *call, struct es_slice request)
 int es_api_lease_register(struct es_api *api)
 {
 	static const struct es_rpc_method methods[] = {
-		{.service = "etcdserverpb.Lease", .name = "LeaseGrant", .kind = ES_RPC_UNARY, .message = lease_grant},
-		{.service = "etcdserverpb.Lease", .name = "LeaseRevoke", .kind = ES_RPC_UNARY, .message = lease_revoke},
+		{.service = "etcdserverpb.Lease",
+		 .name = "LeaseGrant",
+		 .kind = ES_RPC_UNARY,
+		 .message = lease_grant},
+		{.service = "etcdserverpb.Lease",
+		 .name = "LeaseRevoke",
+		 .kind = ES_RPC_UNARY,
+		 .message = lease_revoke},
 		{.service = "etcdserverpb.Lease",
 		 .name = "LeaseKeepAlive",
 		 .kind = ES_RPC_BIDI,
@@ -168,7 +180,10 @@ int es_api_lease_register(struct es_api *api)
 		 .name = "LeaseTimeToLive",
 		 .kind = ES_RPC_UNARY,
 		 .message = lease_time_to_live},
-		{.service = "etcdserverpb.Lease", .name = "LeaseLeases", .kind = ES_RPC_UNARY, .message = lease_leases},
+		{.service = "etcdserverpb.Lease",
+		 .name = "LeaseLeases",
+		 .kind = ES_RPC_UNARY,
+		 .message = lease_leases},
 	};
 
 	return es_rpc_register(api->server, methods, ES_ARRAY_LEN(methods), api);

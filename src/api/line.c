@@ -22,7 +22,8 @@ struct es_slice es_api_line_prefix(struct es_rpc_call *call, struct es_slice nam
 	return es_slice(prefix, name.len + 1);
 }
 
-bool es_api_prefix_range(struct es_rpc_call *call, struct es_slice prefix, struct es_mvcc_range *ret_range)
+bool es_api_prefix_range(struct es_rpc_call *call, struct es_slice prefix,
+			 struct es_mvcc_range *ret_range)
 {
 	uint8_t *end = es_api_alloc(call, 1, prefix.len);
 
@@ -32,9 +33,11 @@ bool es_api_prefix_range(struct es_rpc_call *call, struct es_slice prefix, struc
 	return true;
 }
 
-/* ---- commands made here: etcd's requests, encoded as a client would ----------------------------------------------- */
+/* ---- commands made here: etcd's requests, encoded as a client would
+ * ----------------------------------------------- */
 
-static int submit_txn(struct es_engine *engine, struct es_engine_op *op, const Etcdserverpb__TxnRequest *request)
+static int submit_txn(struct es_engine *engine, struct es_engine_op *op,
+		      const Etcdserverpb__TxnRequest *request)
 {
 	const struct es_engine_config *config = es_engine_config(engine);
 	size_t size = etcdserverpb__txn_request__get_packed_size(request);
@@ -70,7 +73,8 @@ static Etcdserverpb__Compare created_at(struct es_slice key, int64_t revision)
 	return compare;
 }
 
-int es_api_guarded_submit(struct es_engine *engine, struct es_engine_op *op, const struct es_api_guarded *guarded)
+int es_api_guarded_submit(struct es_engine *engine, struct es_engine_op *op,
+			  const struct es_api_guarded *guarded)
 {
 	Etcdserverpb__TxnRequest txn = ETCDSERVERPB__TXN_REQUEST__INIT;
 	Etcdserverpb__Compare compare = created_at(guarded->key, guarded->create_revision);
@@ -123,7 +127,8 @@ static int submit_entry(struct es_api_line *line)
 	return submit_txn(line->engine, &line->op, &txn);
 }
 
-/* ---- leaving without anybody waiting for it ------------------------------------------------------------------------ */
+/* ---- leaving without anybody waiting for it
+ * ------------------------------------------------------------------------ */
 
 struct departure {
 	struct es_engine_op op;
@@ -148,7 +153,8 @@ static void depart(struct es_api_line *line)
 {
 	const struct es_mem *mem = es_engine_config(line->engine)->mem;
 	struct departure *departure = es_calloc(mem, 1, sizeof(*departure));
-	const struct es_api_guarded guarded = {.key = line->key, .create_revision = line->create_revision};
+	const struct es_api_guarded guarded = {.key = line->key,
+					       .create_revision = line->create_revision};
 
 	if (departure == NULL)
 		return;
@@ -159,7 +165,9 @@ static void depart(struct es_api_line *line)
 		departure_free(departure);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+/* ---- waiting
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void finish(struct es_api_line *line, int status)
 {
@@ -174,7 +182,8 @@ static void finish(struct es_api_line *line, int status)
 
 static int older_key(struct es_api_line *line, bool *ret_older)
 {
-	struct es_mvcc_range_req req = {.limit = 1, .max_create_revision = line->create_revision - 1};
+	struct es_mvcc_range_req req = {.limit = 1,
+					.max_create_revision = line->create_revision - 1};
 	struct es_mvcc_range_res res;
 	struct es_arena arena;
 	uint8_t *end;
@@ -183,7 +192,8 @@ static int older_key(struct es_api_line *line, bool *ret_older)
 	es_arena_init(&arena, line->api->config.mem, 1024);
 	end = es_arena_alloc(&arena, line->prefix.len);
 	if (end != NULL) {
-		req.range = (struct es_mvcc_range){line->prefix, es_api_prefix_end(line->prefix, end)};
+		req.range = (struct es_mvcc_range){line->prefix,
+						   es_api_prefix_end(line->prefix, end)};
 		rc = es_mvcc_range(es_engine_store(line->api->engine), &req, &arena, &res);
 	}
 	*ret_older = rc == 0 && res.n > 0;
@@ -200,7 +210,8 @@ static bool look(struct es_api_line *line)
 	if (rc == 0 && older)
 		return true;
 	line->header = es_engine_header(line->api->engine);
-	if (rc == 0 && line->waited && es_mvcc_get(es_engine_store(line->api->engine), line->key) == NULL)
+	if (rc == 0 && line->waited &&
+	    es_mvcc_get(es_engine_store(line->api->engine), line->key) == NULL)
 		rc = ES_API_LINE_EXPIRED;
 	finish(line, rc);
 	return false;
@@ -235,7 +246,9 @@ static void wait_for_turn(struct es_api_line *line)
 		finish(line, rc);
 }
 
-/* ---- entering ------------------------------------------------------------------------------------------------------ */
+/* ---- entering
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void on_replaced(struct es_engine_op *op, int status)
 {
@@ -266,7 +279,8 @@ static void on_entered(struct es_engine_op *op, int status)
 		es_mvcc_version_kv(op->txn_res->ops[0].u.range.versions[0], &kv);
 		line->create_revision = kv.create_revision;
 		if (line->proclaims && !es_slice_eq(kv.value, line->value)) {
-			again = (struct es_api_guarded){line->key, kv.create_revision, true, line->value, line->lease};
+			again = (struct es_api_guarded){line->key, kv.create_revision, true,
+							line->value, line->lease};
 			op->done = on_replaced;
 			status = es_api_guarded_submit(line->engine, op, &again);
 			if (status < 0)

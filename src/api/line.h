@@ -4,9 +4,10 @@
 #include "api/internal.h"
 
 /*
- * Locks and elections are one thing in etcd's client library, which its server calls: everybody who wants in stands in line
- * with a key of his own below a common prefix, bound to his lease, and is in when no key there was created before his. Leaving
- * is deleting the key, by hand or when the lease ends; who goes away before it is his turn has his key deleted.
+ * Locks and elections are one thing in etcd's client library, which its server calls: everybody who
+ * wants in stands in line with a key of his own below a common prefix, bound to his lease, and is
+ * in when no key there was created before his. Leaving is deleting the key, by hand or when the
+ * lease ends; who goes away before it is his turn has his key deleted.
  *
  * A place in line lives in the arena of its call, which it holds until `done`.
  */
@@ -15,8 +16,9 @@ struct es_api_line {
 	struct es_rpc_call *call;
 	struct es_slice name;
 	struct es_slice value;
-	int64_t lease; /* 0: one is granted, for a minute */
-	bool proclaims; /* a key that was there with another value gets ours, as a campaign's does */
+	int64_t lease;  /* 0: one is granted, for a minute */
+	bool proclaims; /* a key that was there with another value gets ours, as a campaign's does
+			 */
 	/* Exactly once; `status` as below. The call is closed when the client has gone. */
 	void (*done)(struct es_api_line *line, int status);
 	/* Told to `done`. */
@@ -40,15 +42,18 @@ void es_api_line_enter(struct es_api_line *line);
 /* The client has gone: give the place up. */
 void es_api_line_leave(struct es_api_line *line);
 
-/* The prefix of a line's keys: the name and a slash, in the call's arena; NULL data: the call was failed. */
+/* The prefix of a line's keys: the name and a slash, in the call's arena; NULL data: the call was
+ * failed. */
 struct es_slice es_api_line_prefix(struct es_rpc_call *call, struct es_slice name);
 /* The range of all keys below a prefix, in the call's arena; false: the call was failed. */
-bool es_api_prefix_range(struct es_rpc_call *call, struct es_slice prefix, struct es_mvcc_range *ret_range);
+bool es_api_prefix_range(struct es_rpc_call *call, struct es_slice prefix,
+			 struct es_mvcc_range *ret_range);
 
 /* etcd's lock and election services pass errors on as UNKNOWN with their text. */
 void es_api_line_fail(struct es_rpc_call *call, int status);
 
-/* "If `key` was created at `create_revision`, then put `value` with `lease`" (or delete it), as one command. */
+/* "If `key` was created at `create_revision`, then put `value` with `lease`" (or delete it), as one
+ * command. */
 struct es_api_guarded {
 	struct es_slice key;
 	int64_t create_revision;
@@ -57,6 +62,7 @@ struct es_api_guarded {
 	int64_t lease;
 };
 /* Submits it as `op`, whose arena backs the request. */
-int es_api_guarded_submit(struct es_engine *engine, struct es_engine_op *op, const struct es_api_guarded *guarded);
+int es_api_guarded_submit(struct es_engine *engine, struct es_engine_op *op,
+			  const struct es_api_guarded *guarded);
 
 #endif

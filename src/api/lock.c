@@ -26,7 +26,8 @@ static void on_locked(struct es_api_line *line, int status)
 
 static void lock_lock(struct es_rpc_call *call, struct es_slice request)
 {
-	V3lockpb__LockRequest *asked = es_api_decode(call, &v3lockpb__lock_request__descriptor, request);
+	V3lockpb__LockRequest *asked = es_api_decode(call, &v3lockpb__lock_request__descriptor,
+						     request);
 	struct es_api_line *line = asked == NULL ? NULL : es_api_alloc(call, 1, sizeof(*line));
 
 	if (line == NULL)
@@ -57,7 +58,8 @@ static void unlock_answer(struct es_api_op *op, struct es_rpc_call *call)
 static void lock_unlock(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	V3lockpb__UnlockRequest *asked = es_api_decode(call, &v3lockpb__unlock_request__descriptor, request);
+	V3lockpb__UnlockRequest *asked = es_api_decode(call, &v3lockpb__unlock_request__descriptor,
+						       request);
 	Etcdserverpb__DeleteRangeRequest del = ETCDSERVERPB__DELETE_RANGE_REQUEST__INIT;
 	const struct es_mvcc_txn *txn;
 	struct es_api_op *op;
@@ -81,15 +83,17 @@ static void lock_unlock(struct es_rpc_call *call, struct es_slice request)
 	if (bytes == NULL)
 		return;
 	(void)etcdserverpb__delete_range_request__pack(&del, bytes);
-	status = es_command_txn(ES_COMMAND_DELETE_RANGE, es_slice(bytes, size), es_rpc_call_arena(call), &txn);
+	status = es_command_txn(ES_COMMAND_DELETE_RANGE, es_slice(bytes, size),
+				es_rpc_call_arena(call), &txn);
 	if (status < 0) {
 		es_api_line_fail(call, status);
 		return;
 	}
 	op = es_api_op_new(call, unlock_answer);
 	if (op != NULL)
-		es_api_op_submitted(op, es_engine_write(api->engine, &op->op, ES_COMMAND_DELETE_RANGE,
-							es_slice(bytes, size), txn));
+		es_api_op_submitted(op,
+				    es_engine_write(api->engine, &op->op, ES_COMMAND_DELETE_RANGE,
+						    es_slice(bytes, size), txn));
 }
 
 int es_api_lock_register(struct es_api *api)
@@ -100,7 +104,10 @@ int es_api_lock_register(struct es_api *api)
 		 .kind = ES_RPC_UNARY,
 		 .message = lock_lock,
 		 .closed = lock_closed},
-		{.service = "v3lockpb.Lock", .name = "Unlock", .kind = ES_RPC_UNARY, .message = lock_unlock},
+		{.service = "v3lockpb.Lock",
+		 .name = "Unlock",
+		 .kind = ES_RPC_UNARY,
+		 .message = lock_unlock},
 	};
 
 	return es_rpc_register(api->server, methods, ES_ARRAY_LEN(methods), api);

@@ -4,7 +4,9 @@
 
 /* etcdserverpb.Maintenance. There is nothing to defragment, so Defragment succeeds at once. */
 
-/* ---- status ------------------------------------------------------------------------------------------------------ */
+/* ---- status
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static const char *alarm_name(enum es_alarm_type type)
 {
@@ -17,12 +19,13 @@ static char *alarm_text(struct es_rpc_call *call, const struct es_alarm *alarm)
 	char *text = es_api_alloc(call, 1, 64);
 
 	if (text != NULL)
-		(void)snprintf(text, 64, "memberID:%llu alarm:%s ", (unsigned long long)alarm->member_id,
-			       alarm_name(alarm->type));
+		(void)snprintf(text, 64, "memberID:%llu alarm:%s ",
+			       (unsigned long long)alarm->member_id, alarm_name(alarm->type));
 	return text;
 }
 
-static bool fill_errors(struct es_rpc_call *call, struct es_api *api, Etcdserverpb__StatusResponse *answer)
+static bool fill_errors(struct es_rpc_call *call, struct es_api *api,
+			Etcdserverpb__StatusResponse *answer)
 {
 	const struct es_alarm *alarms;
 	size_t count = es_engine_alarms(api->engine, &alarms);
@@ -31,7 +34,8 @@ static bool fill_errors(struct es_rpc_call *call, struct es_api *api, Etcdserver
 	if (answer->errors == NULL)
 		return false;
 	if (!es_api_has_leader(api))
-		answer->errors[answer->n_errors++] = (char *)(uintptr_t)es_status_text(ES_ENO_LEADER);
+		answer->errors[answer->n_errors++] = (char *)(uintptr_t)es_status_text(
+			ES_ENO_LEADER);
 	for (size_t i = 0; i < count; i++) {
 		char *text = alarm_text(call, &alarms[i]);
 
@@ -72,7 +76,8 @@ static void maintenance_status(struct es_rpc_call *call, struct es_slice request
 	answer.header = es_api_pb_header(call, &header);
 	answer.version = (char *)(uintptr_t)api->config.version;
 	answer.storageversion = storage_version(call, api->config.version);
-	if (answer.header == NULL || answer.storageversion == NULL || !fill_errors(call, api, &answer))
+	if (answer.header == NULL || answer.storageversion == NULL ||
+	    !fill_errors(call, api, &answer))
 		return;
 	answer.dbsize = (int64_t)es_mvcc_bytes(es_engine_store(api->engine));
 	answer.dbsizeinuse = (int64_t)es_mvcc_bytes_live(es_engine_store(api->engine));
@@ -85,16 +90,19 @@ static void maintenance_status(struct es_rpc_call *call, struct es_slice request
 	es_api_reply(call, &answer.base);
 }
 
-/* ---- alarms ------------------------------------------------------------------------------------------------------- */
+/* ---- alarms
+ * -------------------------------------------------------------------------------------------------------
+ */
 
-static void alarm_reply(struct es_rpc_call *call, const struct es_engine_header *header, const struct es_alarm *alarms,
-			size_t count)
+static void alarm_reply(struct es_rpc_call *call, const struct es_engine_header *header,
+			const struct es_alarm *alarms, size_t count)
 {
 	Etcdserverpb__AlarmResponse answer = ETCDSERVERPB__ALARM_RESPONSE__INIT;
 	Etcdserverpb__AlarmMember *items = es_api_alloc(call, count, sizeof(*items));
 
 	answer.header = items == NULL ? NULL : es_api_pb_header(call, header);
-	answer.alarms = answer.header == NULL ? NULL : es_api_alloc(call, count, sizeof(*answer.alarms));
+	answer.alarms = answer.header == NULL ? NULL
+					      : es_api_alloc(call, count, sizeof(*answer.alarms));
 	if (answer.alarms == NULL)
 		return;
 	for (size_t i = 0; i < count; i++) {
@@ -131,7 +139,8 @@ static void alarm_list(struct es_rpc_call *call, struct es_api *api, enum es_ala
 static void maintenance_alarm(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__AlarmRequest *asked = es_api_decode(call, &etcdserverpb__alarm_request__descriptor, request);
+	Etcdserverpb__AlarmRequest *asked = es_api_decode(
+		call, &etcdserverpb__alarm_request__descriptor, request);
 	struct es_alarm *alarm = asked == NULL ? NULL : es_api_alloc(call, 1, sizeof(*alarm));
 	bool activate;
 	struct es_api_op *op;
@@ -157,7 +166,9 @@ static void maintenance_alarm(struct es_rpc_call *call, struct es_slice request)
 	es_api_op_submitted(op, es_engine_alarm(api->engine, &op->op, activate, *alarm));
 }
 
-/* ---- hashes ------------------------------------------------------------------------------------------------------- */
+/* ---- hashes
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void on_hash_kv(void *arg, int status, const struct es_hash_kv *hash)
 {
@@ -180,7 +191,8 @@ static void on_hash_kv(void *arg, int status, const struct es_hash_kv *hash)
 static void maintenance_hash_kv(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__HashKVRequest *asked = es_api_decode(call, &etcdserverpb__hash_kvrequest__descriptor, request);
+	Etcdserverpb__HashKVRequest *asked = es_api_decode(
+		call, &etcdserverpb__hash_kvrequest__descriptor, request);
 
 	if (asked == NULL)
 		return;
@@ -188,7 +200,8 @@ static void maintenance_hash_kv(struct es_rpc_call *call, struct es_slice reques
 	es_engine_hash_kv(api->engine, asked->revision, on_hash_kv, call);
 }
 
-/* etcd hashes its database file here, which says nothing across members; ours is the hash of the same data by HashKV. */
+/* etcd hashes its database file here, which says nothing across members; ours is the hash of the
+ * same data by HashKV. */
 static void on_hash(void *arg, int status, const struct es_hash_kv *hash)
 {
 	struct es_rpc_call *call = arg;
@@ -215,7 +228,9 @@ static void maintenance_hash(struct es_rpc_call *call, struct es_slice request)
 	es_engine_hash_kv(api->engine, 0, on_hash, call);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------ */
+/* ---- the rest
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void maintenance_defragment(struct es_rpc_call *call, struct es_slice request)
 {
@@ -234,8 +249,8 @@ static void maintenance_snapshot(struct es_rpc_call *call, struct es_slice reque
 static void maintenance_move_leader(struct es_rpc_call *call, struct es_slice request)
 {
 	struct es_api *api = es_rpc_call_ctx(call);
-	Etcdserverpb__MoveLeaderRequest *asked =
-		es_api_decode(call, &etcdserverpb__move_leader_request__descriptor, request);
+	Etcdserverpb__MoveLeaderRequest *asked = es_api_decode(
+		call, &etcdserverpb__move_leader_request__descriptor, request);
 	Etcdserverpb__MoveLeaderResponse answer = ETCDSERVERPB__MOVE_LEADER_RESPONSE__INIT;
 
 	if (asked == NULL)
@@ -258,14 +273,38 @@ int es_api_maintenance_register(struct es_api *api)
 {
 #define SERVICE "etcdserverpb.Maintenance"
 	static const struct es_rpc_method methods[] = {
-		{.service = SERVICE, .name = "Alarm", .kind = ES_RPC_UNARY, .message = maintenance_alarm},
-		{.service = SERVICE, .name = "Status", .kind = ES_RPC_UNARY, .message = maintenance_status},
-		{.service = SERVICE, .name = "Defragment", .kind = ES_RPC_UNARY, .message = maintenance_defragment},
-		{.service = SERVICE, .name = "Hash", .kind = ES_RPC_UNARY, .message = maintenance_hash},
-		{.service = SERVICE, .name = "HashKV", .kind = ES_RPC_UNARY, .message = maintenance_hash_kv},
-		{.service = SERVICE, .name = "Snapshot", .kind = ES_RPC_SERVER_STREAM, .message = maintenance_snapshot},
-		{.service = SERVICE, .name = "MoveLeader", .kind = ES_RPC_UNARY, .message = maintenance_move_leader},
-		{.service = SERVICE, .name = "Downgrade", .kind = ES_RPC_UNARY, .message = maintenance_downgrade},
+		{.service = SERVICE,
+		 .name = "Alarm",
+		 .kind = ES_RPC_UNARY,
+		 .message = maintenance_alarm},
+		{.service = SERVICE,
+		 .name = "Status",
+		 .kind = ES_RPC_UNARY,
+		 .message = maintenance_status},
+		{.service = SERVICE,
+		 .name = "Defragment",
+		 .kind = ES_RPC_UNARY,
+		 .message = maintenance_defragment},
+		{.service = SERVICE,
+		 .name = "Hash",
+		 .kind = ES_RPC_UNARY,
+		 .message = maintenance_hash},
+		{.service = SERVICE,
+		 .name = "HashKV",
+		 .kind = ES_RPC_UNARY,
+		 .message = maintenance_hash_kv},
+		{.service = SERVICE,
+		 .name = "Snapshot",
+		 .kind = ES_RPC_SERVER_STREAM,
+		 .message = maintenance_snapshot},
+		{.service = SERVICE,
+		 .name = "MoveLeader",
+		 .kind = ES_RPC_UNARY,
+		 .message = maintenance_move_leader},
+		{.service = SERVICE,
+		 .name = "Downgrade",
+		 .kind = ES_RPC_UNARY,
+		 .message = maintenance_downgrade},
 	};
 #undef SERVICE
 

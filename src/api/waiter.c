@@ -1,10 +1,10 @@
 #include "api/internal.h"
 
-#define EVENTS_MAX 64
+#define EVENTS_MAX  64
 #define BATCH_BYTES (64 * 1024)
-#define SCAN_MAX 4096
+#define SCAN_MAX    4096
 #define ARENA_BYTES 1024
-#define QUEUE_HIGH (256 * 1024)
+#define QUEUE_HIGH  (256 * 1024)
 
 static void on_wake(struct es_api_watch_owner *owner)
 {
@@ -28,7 +28,8 @@ struct es_slice es_api_prefix_end(struct es_slice prefix, uint8_t *buffer)
 	return es_slice(buffer, len);
 }
 
-int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct es_slice prefix, int64_t start_revision)
+int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct es_slice prefix,
+		      int64_t start_revision)
 {
 	struct es_arena arena;
 	uint8_t *end;
@@ -46,7 +47,8 @@ int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct e
 			.start_revision = start_revision,
 		};
 
-		rc = es_watch_add(es_engine_watch_hub(api->engine), &spec, &waiter->owner, &waiter->watcher);
+		rc = es_watch_add(es_engine_watch_hub(api->engine), &spec, &waiter->owner,
+				  &waiter->watcher);
 	}
 	es_arena_close(&arena);
 	if (rc == 0)
@@ -83,7 +85,8 @@ static void serve(struct es_api_waiter *waiter)
 		es_queue_remove(&waiter->link); /* `writable` comes; the history waits as long */
 		return;
 	}
-	rc = es_watch_next(hub, waiter->watcher, events, EVENTS_MAX, BATCH_BYTES, SCAN_MAX, &count, &partial, &again);
+	rc = es_watch_next(hub, waiter->watcher, events, EVENTS_MAX, BATCH_BYTES, SCAN_MAX, &count,
+			   &partial, &again);
 	if (rc == ES_ENOMEM)
 		return;
 	if (rc < 0) {
@@ -114,7 +117,8 @@ void es_api_serve_waiters(struct es_api *api)
 	while ((link = es_queue_pop(&api->ready_waiters)) != NULL) {
 		struct es_api_waiter *waiter = ES_QUEUE_ITEM(link, struct es_api_waiter, link);
 
-		es_queue_push(&later, &waiter->link); /* so that ending it unlinks it from wherever it is */
+		es_queue_push(&later,
+			      &waiter->link); /* so that ending it unlinks it from wherever it is */
 		serve(waiter);
 	}
 	while ((link = es_queue_pop(&later)) != NULL)

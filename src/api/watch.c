@@ -3,23 +3,27 @@
 #include <search.h>
 
 /*
- * etcdserverpb.Watch. A stream holds many watches; each has a watcher in the engine's hub, which says when there is
- * something to give (wake). Streams with such watches are served from an idle handle, never from inside an apply, and only
- * while their queue towards the client is short: what a slow client does not take stays in the store's history.
+ * etcdserverpb.Watch. A stream holds many watches; each has a watcher in the engine's hub, which
+ * says when there is something to give (wake). Streams with such watches are served from an idle
+ * handle, never from inside an apply, and only while their queue towards the client is short: what
+ * a slow client does not take stays in the store's history.
  *
- *  1. A watch's `created` answer is sent before any of its events; its `canceled` answer is its last.
- *  2. Events of one revision leave in one answer, or in a chain of fragments when the client allows it.
- *  3. Progress is told only when the watches it speaks for have been given everything up to the header's revision.
+ *  1. A watch's `created` answer is sent before any of its events; its `canceled` answer is its
+ * last.
+ *  2. Events of one revision leave in one answer, or in a chain of fragments when the client allows
+ * it.
+ *  3. Progress is told only when the watches it speaks for have been given everything up to the
+ * header's revision.
  */
-#define QUEUE_HIGH (256 * 1024)
-#define BATCH_BYTES (128 * 1024)
-#define BATCH_EVENTS 512
-#define SCAN_MAX 4096
-#define PUMP_ROUNDS_MAX 64 /* of one stream, before others get their turn */
+#define QUEUE_HIGH                   (256 * 1024)
+#define BATCH_BYTES                  (128 * 1024)
+#define BATCH_EVENTS                 512
+#define SCAN_MAX                     4096
+#define PUMP_ROUNDS_MAX              64 /* of one stream, before others get their turn */
 #define PROGRESS_INTERVAL_DEFAULT_MS (10 * 60 * 1000)
-#define PROGRESS_INTERVAL_MIN_MS 100
-#define GRPC_OVERHEAD_BYTES (512 * 1024)
-#define WATCH_ID_INVALID (-1)
+#define PROGRESS_INTERVAL_MIN_MS     100
+#define GRPC_OVERHEAD_BYTES          (512 * 1024)
+#define WATCH_ID_INVALID             (-1)
 
 struct watch_stream {
 	struct es_rpc_call *call;
@@ -39,7 +43,8 @@ struct watch {
 	struct es_queue link;
 	struct es_queue ready_link;
 	struct watch_stream *stream;
-	struct es_watcher *watcher; /* NULL: its history was compacted away; the id is taken until it is cancelled */
+	struct es_watcher *watcher; /* NULL: its history was compacted away; the id is taken until
+				       it is cancelled */
 	int64_t id;
 	int64_t start_revision;
 	bool fragment;
@@ -73,9 +78,12 @@ static int64_t revision(const struct watch_stream *stream)
 	return es_mvcc_revision(es_engine_store(stream->api->engine));
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ----------------------------------------------------------------------------------------------------
+ */
 
-static struct es_wire_watch answer(const struct watch_stream *stream, int64_t id, int64_t header_revision)
+static struct es_wire_watch answer(const struct watch_stream *stream, int64_t id,
+				   int64_t header_revision)
 {
 	struct es_engine_header header = es_engine_header(stream->api->engine);
 
@@ -85,7 +93,8 @@ static struct es_wire_watch answer(const struct watch_stream *stream, int64_t id
 
 static void stream_end(struct watch_stream *stream);
 
-/* Sending ends the stream when it fails: the call is finished then, and `closed` does not follow. */
+/* Sending ends the stream when it fails: the call is finished then, and `closed` does not follow.
+ */
 static bool send_head(struct watch_stream *stream, const struct es_wire_watch *head)
 {
 	uint8_t *out = es_rpc_send(stream->call, es_wire_watch_head_size(head));
@@ -139,7 +148,9 @@ static bool send_fragments(struct watch_stream *stream, struct es_wire_watch *he
 	return true;
 }
 
-/* ---- serving ---------------------------------------------------------------------------------------------------- */
+/* ---- serving
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void stream_ready(struct watch_stream *stream)
 {
@@ -192,9 +203,11 @@ static void fail(struct watch_stream *stream, int status)
 	es_rpc_finish_status(stream->call, status);
 }
 
-/* Everything that the watcher gives in one go: whole revisions, however many events the last one has, as one answer has to
- * hold them all. After a failure what was taken is lost to the watcher. */
-static int take_events(struct watch *watch, struct es_buf *events, size_t *ret_count, bool *ret_again)
+/* Everything that the watcher gives in one go: whole revisions, however many events the last one
+ * has, as one answer has to hold them all. After a failure what was taken is lost to the watcher.
+ */
+static int take_events(struct watch *watch, struct es_buf *events, size_t *ret_count,
+		       bool *ret_again)
 {
 	bool partial = true;
 	int rc = 0;
@@ -209,8 +222,8 @@ static int take_events(struct watch *watch, struct es_buf *events, size_t *ret_c
 		if (rc < 0)
 			break;
 		rc = es_watch_next(hub(watch->stream), watch->watcher,
-				   (struct es_watch_event **)(void *)(events->data + events->len), BATCH_EVENTS,
-				   BATCH_BYTES, SCAN_MAX, &n, &partial, ret_again);
+				   (struct es_watch_event **)(void *)(events->data + events->len),
+				   BATCH_EVENTS, BATCH_BYTES, SCAN_MAX, &n, &partial, ret_again);
 		if (rc < 0)
 			break;
 		events->len += n * sizeof(struct es_watch_event *);
@@ -231,7 +244,8 @@ static bool cancel_compacted(struct watch *watch)
 	return send_head(stream, &head);
 }
 
-/* Returns false when the stream has ended, and the watch with it. *ret_again: the watch has more to give, or may have. */
+/* Returns false when the stream has ended, and the watch with it. *ret_again: the watch has more to
+ * give, or may have. */
 static bool serve(struct watch *watch, bool *ret_again)
 {
 	struct watch_stream *stream = watch->stream;
@@ -259,7 +273,8 @@ static bool serve(struct watch *watch, bool *ret_again)
 	if (rc == ES_ECOMPACTED)
 		return cancel_compacted(watch);
 	if (rc == ES_ENOMEM && count > 0) {
-		fail(stream, rc); /* going on would leave a gap: the client starts again from what it has seen */
+		fail(stream, rc); /* going on would leave a gap: the client starts again from what
+				     it has seen */
 		return false;
 	}
 	if (rc == ES_ENOMEM)
@@ -272,7 +287,8 @@ static void answer_progress(struct watch_stream *stream)
 	struct es_wire_watch head = answer(stream, WATCH_ID_INVALID, revision(stream));
 	bool any = false;
 
-	for (struct es_queue *link = stream->watches.next; link != &stream->watches; link = link->next) {
+	for (struct es_queue *link = stream->watches.next; link != &stream->watches;
+	     link = link->next) {
 		const struct watch *watch = ES_QUEUE_ITEM(link, struct watch, link);
 
 		if (watch->watcher == NULL)
@@ -336,7 +352,9 @@ void es_api_watch_wake(struct es_api *api)
 	(void)uv_idle_start(&api->watch_idle, on_idle);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------------------------- */
+/* ---- requests
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void refuse(struct watch_stream *stream, const char *reason)
 {
@@ -348,7 +366,8 @@ static void refuse(struct watch_stream *stream, const char *reason)
 	(void)send_head(stream, &head);
 }
 
-static void create_watch(struct watch_stream *stream, const Etcdserverpb__WatchCreateRequest *request)
+static void create_watch(struct watch_stream *stream,
+			 const Etcdserverpb__WatchCreateRequest *request)
 {
 	struct es_watch_spec spec = {
 		.range = {es_api_bytes(request->key), es_api_bytes(request->range_end)},
@@ -366,13 +385,16 @@ static void create_watch(struct watch_stream *stream, const Etcdserverpb__WatchC
 		refuse(stream, es_status_text(ES_ECOMPACTED));
 		return;
 	}
-	if (spec.range.end.len > 0 && !to_the_end && es_slice_cmp(spec.range.key, spec.range.end) >= 0) {
+	if (spec.range.end.len > 0 && !to_the_end &&
+	    es_slice_cmp(spec.range.key, spec.range.end) >= 0) {
 		refuse(stream, "mvcc: watcher range is empty");
 		return;
 	}
 	for (size_t i = 0; i < request->n_filters; i++) {
-		spec.filter_put |= request->filters[i] == ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE__NOPUT;
-		spec.filter_delete |= request->filters[i] == ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE__NODELETE;
+		spec.filter_put |= request->filters[i] ==
+				   ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE__NOPUT;
+		spec.filter_delete |= request->filters[i] ==
+				      ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE__NODELETE;
 	}
 	if (id == 0) {
 		while (find_watch(stream, stream->next_id) != NULL)
@@ -448,13 +470,14 @@ static void watch_message(struct es_rpc_call *call, struct es_slice request)
 		stream->progress_asked = true;
 		stream_ready(stream);
 		break;
-	default:
-		break; /* as etcd: an empty request is passed over */
+	default: break; /* as etcd: an empty request is passed over */
 	}
 	es_arena_close(&arena);
 }
 
-/* ---- streams ------------------------------------------------------------------------------------------------------ */
+/* ---- streams
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t progress_interval_ms(struct es_api *api)
 {
@@ -466,7 +489,8 @@ static uint64_t progress_interval_ms(struct es_api *api)
 	if (interval < PROGRESS_INTERVAL_MIN_MS)
 		interval = PROGRESS_INTERVAL_MIN_MS;
 	api->config.env->random(api->config.env->ctx, &jitter, sizeof(jitter));
-	return interval + jitter % (interval / 10); /* so that streams opened together do not speak together */
+	return interval +
+	       jitter % (interval / 10); /* so that streams opened together do not speak together */
 }
 
 static void watch_opened(struct es_rpc_call *call)
@@ -482,7 +506,8 @@ static void watch_opened(struct es_rpc_call *call)
 	}
 	stream->call = call;
 	stream->api = api;
-	stream->next_progress_ms = api->config.env->now_ms(api->config.env->ctx) + progress_interval_ms(api);
+	stream->next_progress_ms = api->config.env->now_ms(api->config.env->ctx) +
+				   progress_interval_ms(api);
 	es_queue_init(&stream->watches);
 	es_queue_init(&stream->ready);
 	es_queue_init(&stream->ready_link);
@@ -509,7 +534,8 @@ static void watch_closed(struct es_rpc_call *call)
 
 static void periodic_progress(struct watch_stream *stream)
 {
-	for (struct es_queue *link = stream->watches.next; link != &stream->watches; link = link->next) {
+	for (struct es_queue *link = stream->watches.next; link != &stream->watches;
+	     link = link->next) {
 		struct watch *watch = ES_QUEUE_ITEM(link, struct watch, link);
 		struct es_wire_watch head = answer(stream, watch->id, revision(stream));
 

@@ -1,20 +1,24 @@
 #include "engine/internal.h"
 
 /*
- * Operations go in as commands of the log and come back through es_engine_apply, which is the only place that changes
- * replicated state. What it does depends on the state and the command alone; the operation that waits (if this process
- * proposed the command) only saves decoding it again and gets the result.
+ * Operations go in as commands of the log and come back through es_engine_apply, which is the only
+ * place that changes replicated state. What it does depends on the state and the command alone; the
+ * operation that waits (if this process proposed the command) only saves decoding it again and gets
+ * the result.
  *
- * What the member proposes by itself has no operation, but a proposal record all the same: it, too, hears when it is dropped.
+ * What the member proposes by itself has no operation, but a proposal record all the same: it, too,
+ * hears when it is dropped.
  *
- * An operation may leave early, when it times out: its proposal record stays until the log answers, so that the log never
- * holds a pointer to memory of somebody who left.
+ * An operation may leave early, when it times out: its proposal record stays until the log answers,
+ * so that the log never holds a pointer to memory of somebody who left.
  */
 
-int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_command_kind kind, struct es_slice body)
+int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_command_kind kind,
+		      struct es_slice body)
 {
 	struct es_proposal *proposal;
-	uint64_t origin = e->config.member_id ^ ++e->sequence; /* tells proposals of one run apart */
+	uint64_t origin = e->config.member_id ^
+			  ++e->sequence; /* tells proposals of one run apart */
 	int rc;
 
 	if (e->closing || e->failed)
@@ -88,7 +92,8 @@ static bool alarm_active(const struct es_engine *e, enum es_alarm_type type)
 	return false;
 }
 
-/* What a transaction may add, as etcd's quota counts it: 256 bytes a put beside key and value; the dearer branch. */
+/* What a transaction may add, as etcd's quota counts it: 256 bytes a put beside key and value; the
+ * dearer branch. */
 static uint64_t txn_cost(const struct es_mvcc_txn *txn);
 
 static uint64_t ops_cost(const struct es_mvcc_op *ops, size_t count)
@@ -155,7 +160,8 @@ int es_engine_compact(struct es_engine *e, struct es_engine_op *op, int64_t revi
 	return es_engine_propose(e, op, ES_COMMAND_COMPACT, es_slice(body, sizeof(body)));
 }
 
-int es_engine_alarm(struct es_engine *e, struct es_engine_op *op, bool activate, struct es_alarm alarm)
+int es_engine_alarm(struct es_engine *e, struct es_engine_op *op, bool activate,
+		    struct es_alarm alarm)
 {
 	uint8_t body[11] = {activate ? 1 : 0, (uint8_t)alarm.type, 0};
 
@@ -174,18 +180,10 @@ static void count_ops(struct es_engine *e, const struct es_mvcc_txn_res *res)
 {
 	for (size_t i = 0; i < res->n; i++) {
 		switch (res->ops[i].kind) {
-		case ES_MVCC_OP_PUT:
-			e->counts.puts++;
-			break;
-		case ES_MVCC_OP_DELETE:
-			e->counts.deletes++;
-			break;
-		case ES_MVCC_OP_RANGE:
-			e->counts.ranges++;
-			break;
-		case ES_MVCC_OP_TXN:
-			count_ops(e, res->ops[i].u.txn);
-			break;
+		case ES_MVCC_OP_PUT: e->counts.puts++; break;
+		case ES_MVCC_OP_DELETE: e->counts.deletes++; break;
+		case ES_MVCC_OP_RANGE: e->counts.ranges++; break;
+		case ES_MVCC_OP_TXN: count_ops(e, res->ops[i].u.txn); break;
 		}
 	}
 }
@@ -203,7 +201,8 @@ int es_engine_changed(struct es_engine *e, const struct es_mvcc_event *events, s
 		if (kv.lease == prev.lease)
 			continue;
 		rc = es_lease_attach(e->leases, kv.key, kv.lease);
-		/* The transaction checked that the lease exists: nothing but memory can be missing. */
+		/* The transaction checked that the lease exists: nothing but memory can be missing.
+		 */
 		ES_ASSERT(rc == 0 || rc == ES_ENOMEM);
 		if (rc < 0)
 			return rc;
@@ -214,7 +213,8 @@ int es_engine_changed(struct es_engine *e, const struct es_mvcc_event *events, s
 }
 
 /* Returns a status for the operation; *ret_fatal when the member cannot go on. */
-static int apply_txn(struct es_engine *e, const struct es_command *command, struct es_engine_op *op, int *ret_fatal)
+static int apply_txn(struct es_engine *e, const struct es_command *command, struct es_engine_op *op,
+		     int *ret_fatal)
 {
 	const struct es_mvcc_txn_env env = {lease_exists, e};
 	struct es_arena *arena = op != NULL ? op->arena : &e->scratch;
@@ -227,7 +227,9 @@ static int apply_txn(struct es_engine *e, const struct es_command *command, stru
 	if (txn == NULL)
 		rc = es_command_txn(command->kind, command->body, arena, &txn);
 	if (rc < 0) {
-		*ret_fatal = rc == ES_ENOMEM ? rc : ES_ECORRUPT; /* it was decoded before it went into the log */
+		*ret_fatal = rc == ES_ENOMEM
+				     ? rc
+				     : ES_ECORRUPT; /* it was decoded before it went into the log */
 		return rc;
 	}
 	if (alarm_active(e, ES_ALARM_NOSPACE) && txn_cost(txn) > 0)
@@ -275,9 +277,7 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 	switch (command.kind) {
 	case ES_COMMAND_PUT:
 	case ES_COMMAND_DELETE_RANGE:
-	case ES_COMMAND_TXN:
-		rc = apply_txn(e, &command, op, &fatal);
-		break;
+	case ES_COMMAND_TXN: rc = apply_txn(e, &command, op, &fatal); break;
 	case ES_COMMAND_COMPACT:
 		rc = es_engine_apply_compact(e, command.body);
 		if (rc == 0 && op != NULL && op->physical) {
@@ -289,8 +289,9 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 		}
 		break;
 	case ES_COMMAND_LEASE_GRANT:
-		rc = alarm_active(e, ES_ALARM_NOSPACE) ? ES_ENOSPACE
-						       : es_engine_apply_lease_grant(e, command.body);
+		rc = alarm_active(e, ES_ALARM_NOSPACE)
+			     ? ES_ENOSPACE
+			     : es_engine_apply_lease_grant(e, command.body);
 		break;
 	case ES_COMMAND_LEASE_REVOKE:
 		rc = es_engine_apply_lease_revoke(e, command.body, &finished);

@@ -17,7 +17,8 @@ int es_command_decode(struct es_slice bytes, struct es_command *ret_command)
 	return 0;
 }
 
-int es_command_encode(struct es_buf *buf, enum es_command_kind kind, uint64_t origin, struct es_slice body)
+int es_command_encode(struct es_buf *buf, enum es_command_kind kind, uint64_t origin,
+		      struct es_slice body)
 {
 	size_t before = buf->len;
 	int rc = es_buf_reserve(buf, COMMAND_HEAD_BYTES);
@@ -52,7 +53,8 @@ struct es_mvcc_range_req es_command_range_from_wire(const struct es_wire_range *
 
 static struct es_mvcc_put put_from_wire(const struct es_wire_put *in)
 {
-	return (struct es_mvcc_put){in->key, in->value, in->lease, in->prev_kv, in->ignore_value, in->ignore_lease};
+	return (struct es_mvcc_put){in->key,     in->value,        in->lease,
+				    in->prev_kv, in->ignore_value, in->ignore_lease};
 }
 
 static struct es_mvcc_delete delete_from_wire(const struct es_wire_delete *in)
@@ -70,8 +72,7 @@ static int ops_from_wire(const struct es_wire_op *in, size_t count, struct es_ar
 		return ES_ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		switch (in[i].kind) {
-		case ES_WIRE_OP_NONE:
-			return ES_EKEY_NOT_FOUND;
+		case ES_WIRE_OP_NONE: return ES_EKEY_NOT_FOUND;
 		case ES_WIRE_OP_RANGE:
 			ops[i].kind = ES_MVCC_OP_RANGE;
 			ops[i].u.range = es_command_range_from_wire(&in[i].u.range);
@@ -96,10 +97,12 @@ static int ops_from_wire(const struct es_wire_op *in, size_t count, struct es_ar
 	return 0;
 }
 
-int es_command_txn_from_wire(const struct es_wire_txn *in, struct es_arena *arena, const struct es_mvcc_txn **ret_txn)
+int es_command_txn_from_wire(const struct es_wire_txn *in, struct es_arena *arena,
+			     const struct es_mvcc_txn **ret_txn)
 {
 	struct es_mvcc_txn *txn = es_arena_calloc(arena, 1, sizeof(*txn));
-	struct es_mvcc_compare *compares = es_arena_calloc(arena, in->compare_count, sizeof(*compares));
+	struct es_mvcc_compare *compares = es_arena_calloc(arena, in->compare_count,
+							   sizeof(*compares));
 	int rc;
 
 	if (txn == NULL || compares == NULL)
@@ -128,7 +131,8 @@ int es_command_txn_from_wire(const struct es_wire_txn *in, struct es_arena *aren
 	return 0;
 }
 
-static int txn_of_one(struct es_arena *arena, struct es_mvcc_op op, const struct es_mvcc_txn **ret_txn)
+static int txn_of_one(struct es_arena *arena, struct es_mvcc_op op,
+		      const struct es_mvcc_txn **ret_txn)
 {
 	struct single {
 		struct es_mvcc_txn txn;
@@ -144,16 +148,21 @@ static int txn_of_one(struct es_arena *arena, struct es_mvcc_op op, const struct
 	return 0;
 }
 
-int es_command_txn_from_put(const struct es_wire_put *in, struct es_arena *arena, const struct es_mvcc_txn **ret_txn)
+int es_command_txn_from_put(const struct es_wire_put *in, struct es_arena *arena,
+			    const struct es_mvcc_txn **ret_txn)
 {
-	return txn_of_one(arena, (struct es_mvcc_op){.kind = ES_MVCC_OP_PUT, .u.put = put_from_wire(in)}, ret_txn);
+	return txn_of_one(arena,
+			  (struct es_mvcc_op){.kind = ES_MVCC_OP_PUT, .u.put = put_from_wire(in)},
+			  ret_txn);
 }
 
 int es_command_txn_from_delete(const struct es_wire_delete *in, struct es_arena *arena,
 			       const struct es_mvcc_txn **ret_txn)
 {
-	return txn_of_one(arena, (struct es_mvcc_op){.kind = ES_MVCC_OP_DELETE, .u.del = delete_from_wire(in)},
-			  ret_txn);
+	return txn_of_one(
+		arena,
+		(struct es_mvcc_op){.kind = ES_MVCC_OP_DELETE, .u.del = delete_from_wire(in)},
+		ret_txn);
 }
 
 int es_command_txn(enum es_command_kind kind, struct es_slice body, struct es_arena *arena,
@@ -176,7 +185,6 @@ int es_command_txn(enum es_command_kind kind, struct es_slice body, struct es_ar
 	case ES_COMMAND_TXN:
 		rc = es_wire_decode_txn(body, arena, &wire.txn);
 		return rc < 0 ? rc : es_command_txn_from_wire(&wire.txn, arena, ret_txn);
-	default:
-		return ES_EDECODE;
+	default: return ES_EDECODE;
 	}
 }

@@ -6,9 +6,10 @@
 #include "mvcc/mvcc.h"
 
 /*
- * Commands: what the log holds (docs/formats/log-entry.md). A command is one kind byte, eight bytes of origin (who proposed it:
- * member and sequence, so that later issues can forward with exactly-once effect), and a body. Key-value commands carry
- * the client's protobuf request as it came: it is decoded the same way for the client and for replay.
+ * Commands: what the log holds (docs/formats/log-entry.md). A command is one kind byte, eight bytes
+ * of origin (who proposed it: member and sequence, so that later issues can forward with
+ * exactly-once effect), and a body. Key-value commands carry the client's protobuf request as it
+ * came: it is decoded the same way for the client and for replay.
  */
 enum es_command_kind {
 	ES_COMMAND_PUT = 1,          /* etcdserverpb.PutRequest */
@@ -29,24 +30,28 @@ struct es_command {
 
 /* ES_ECORRUPT when it is no command. Slices point into `bytes`. */
 int es_command_decode(struct es_slice bytes, struct es_command *ret_command);
-int es_command_encode(struct es_buf *buf, enum es_command_kind kind, uint64_t origin, struct es_slice body);
+int es_command_encode(struct es_buf *buf, enum es_command_kind kind, uint64_t origin,
+		      struct es_slice body);
 
 /*
- * The transaction that a PUT, DELETE_RANGE or TXN body stands for. Everything is allocated from `arena`, byte strings
- * point into `body`. ES_EDECODE, ES_ENOMEM.
+ * The transaction that a PUT, DELETE_RANGE or TXN body stands for. Everything is allocated from
+ * `arena`, byte strings point into `body`. ES_EDECODE, ES_ENOMEM.
  */
 int es_command_txn(enum es_command_kind kind, struct es_slice body, struct es_arena *arena,
 		   const struct es_mvcc_txn **ret_txn);
 
-/* The same from requests that were decoded and checked already. ES_ENOMEM; ES_EKEY_NOT_FOUND for an empty operation. */
+/* The same from requests that were decoded and checked already. ES_ENOMEM; ES_EKEY_NOT_FOUND for an
+ * empty operation. */
 struct es_wire_range;
 struct es_wire_put;
 struct es_wire_delete;
 struct es_wire_txn;
 struct es_mvcc_range_req es_command_range_from_wire(const struct es_wire_range *in);
-int es_command_txn_from_put(const struct es_wire_put *in, struct es_arena *arena, const struct es_mvcc_txn **ret_txn);
+int es_command_txn_from_put(const struct es_wire_put *in, struct es_arena *arena,
+			    const struct es_mvcc_txn **ret_txn);
 int es_command_txn_from_delete(const struct es_wire_delete *in, struct es_arena *arena,
 			       const struct es_mvcc_txn **ret_txn);
-int es_command_txn_from_wire(const struct es_wire_txn *in, struct es_arena *arena, const struct es_mvcc_txn **ret_txn);
+int es_command_txn_from_wire(const struct es_wire_txn *in, struct es_arena *arena,
+			     const struct es_mvcc_txn **ret_txn);
 
 #endif

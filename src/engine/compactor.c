@@ -1,13 +1,14 @@
 #include "engine/internal.h"
 
 /*
- * Compaction by hand comes through the log as any write; the memory is freed in slices between loop turns. Automatic
- * compaction follows etcd's two modes: `periodic` keeps the history of the last `retention` (looking every tenth of it,
- * compacting once per retention, hourly when that is longer), `revision` keeps the last N revisions, every five minutes.
+ * Compaction by hand comes through the log as any write; the memory is freed in slices between loop
+ * turns. Automatic compaction follows etcd's two modes: `periodic` keeps the history of the last
+ * `retention` (looking every tenth of it, compacting once per retention, hourly when that is
+ * longer), `revision` keeps the last N revisions, every five minutes.
  */
 #define REVISION_MODE_INTERVAL_MS (5 * 60 * 1000)
-#define HOUR_MS (60 * 60 * 1000)
-#define SAMPLES_PER_INTERVAL 10
+#define HOUR_MS                   (60 * 60 * 1000)
+#define SAMPLES_PER_INTERVAL      10
 
 int es_engine_apply_compact(struct es_engine *e, struct es_slice body)
 {
@@ -47,7 +48,8 @@ static void propose_compaction(struct es_engine *e, int64_t revision)
 		return;
 	es_store_u64le(body, (uint64_t)revision);
 	if (es_engine_propose(e, NULL, ES_COMMAND_COMPACT, es_slice(body, sizeof(body))) == 0)
-		es_log(e->config.log, ES_LOG_INFO, "starting auto compaction", ES_INT("revision", revision));
+		es_log(e->config.log, ES_LOG_INFO, "starting auto compaction",
+		       ES_INT("revision", revision));
 }
 
 static void keep_sample(struct es_engine *e, uint64_t now_ms)
@@ -101,7 +103,8 @@ static void periodic(struct es_engine *e, uint64_t now_ms)
 
 void es_engine_auto_compact(struct es_engine *e, uint64_t now_ms)
 {
-	if (e->config.compaction_mode == ES_COMPACTION_OFF || e->config.compaction_retention == 0 || !e->is_leader)
+	if (e->config.compaction_mode == ES_COMPACTION_OFF || e->config.compaction_retention == 0 ||
+	    !e->is_leader)
 		return;
 	if (e->config.compaction_mode == ES_COMPACTION_PERIODIC) {
 		periodic(e, now_ms);
@@ -110,7 +113,8 @@ void es_engine_auto_compact(struct es_engine *e, uint64_t now_ms)
 	if (e->next_compaction_ms == 0)
 		e->next_compaction_ms = now_ms + REVISION_MODE_INTERVAL_MS;
 	if (now_ms >= e->next_compaction_ms) {
-		propose_compaction(e, es_mvcc_revision(e->store) - (int64_t)e->config.compaction_retention);
+		propose_compaction(e, es_mvcc_revision(e->store) -
+					      (int64_t)e->config.compaction_retention);
 		e->next_compaction_ms = now_ms + REVISION_MODE_INTERVAL_MS;
 	}
 }

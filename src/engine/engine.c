@@ -3,20 +3,23 @@
 #include "wire/hot.h"
 
 /*
- * The engine puts the parts together: the log hands it commands (apply.c), it owns the state that they change, tells the
- * watch hub what changed, and gives the loop's idle time to what can wait (compaction, hashes).
+ * The engine puts the parts together: the log hands it commands (apply.c), it owns the state that
+ * they change, tells the watch hub what changed, and gives the loop's idle time to what can wait
+ * (compaction, hashes).
  *
  * Invariants:
  *  1. State changes only inside es_engine_apply, and while a checkpoint is loaded at the start.
- *  2. Nothing is answered before the log says that it is durable: results leave through es_engine_op.done only.
+ *  2. Nothing is answered before the log says that it is durable: results leave through
+ * es_engine_op.done only.
  *  3. The background handle runs exactly while there is background work.
  */
-#define TICK_MS 100
-#define WATCH_QUEUE_EVENTS_MAX 1024
-#define WATCH_QUEUE_BYTES_MAX (1024 * 1024)
-#define QUOTA_DEFAULT (UINT64_C(2) * 1024 * 1024 * 1024)
+#define TICK_MS                  100
+#define WATCH_QUEUE_EVENTS_MAX   1024
+#define WATCH_QUEUE_BYTES_MAX    (1024 * 1024)
+#define QUOTA_DEFAULT            (UINT64_C(2) * 1024 * 1024 * 1024)
 #define COMPACTION_BATCH_DEFAULT 1000
-/* libraft holds that much log in memory. A checkpoint writes only what is new, so often is cheap. */
+/* libraft holds that much log in memory. A checkpoint writes only what is new, so often is cheap.
+ */
 #define CHECKPOINT_LOG_BYTES_DEFAULT (UINT64_C(32) << 20)
 
 uint64_t es_engine_now_ms(const struct es_engine *e)
@@ -34,22 +37,25 @@ struct es_engine_header es_engine_header(const struct es_engine *e)
 	};
 }
 
-/* ---- watch events ---------------------------------------------------------------------------------------------- */
+/* ---- watch events
+ * ---------------------------------------------------------------------------------------------- */
 
 static struct es_wire_kv wire_kv(const struct es_mvcc_version *version)
 {
 	struct es_mvcc_kv kv;
 
 	es_mvcc_version_kv(version, &kv);
-	return (struct es_wire_kv){kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease};
+	return (struct es_wire_kv){kv.key,          kv.value,   kv.create_revision,
+				   kv.mod_revision, kv.version, kv.lease};
 }
 
 /*
- * The live version of the event's key before its revision. The event itself knows the one before its write, which is another
- * when one transaction wrote the key twice; then it is looked up. False: there is none, it was compacted away, or there is no
- * memory to look.
+ * The live version of the event's key before its revision. The event itself knows the one before
+ * its write, which is another when one transaction wrote the key twice; then it is looked up.
+ * False: there is none, it was compacted away, or there is no memory to look.
  */
-static bool previous(const struct es_engine *e, const struct es_mvcc_event *event, struct es_wire_kv *ret_prev)
+static bool previous(const struct es_engine *e, const struct es_mvcc_event *event,
+		     struct es_wire_kv *ret_prev)
 {
 	struct es_mvcc_range_res res;
 	struct es_mvcc_kv kv;
@@ -62,8 +68,9 @@ static bool previous(const struct es_engine *e, const struct es_mvcc_event *even
 		return true;
 	es_arena_init(&arena, e->mem, 64);
 	found = es_mvcc_range(e->store,
-			      &(struct es_mvcc_range_req){.range.key = kv.key, .revision = kv.mod_revision - 1}, &arena,
-			      &res) == 0 &&
+			      &(struct es_mvcc_range_req){.range.key = kv.key,
+							  .revision = kv.mod_revision - 1},
+			      &arena, &res) == 0 &&
 		res.n > 0;
 	if (found)
 		*ret_prev = wire_kv(res.versions[0]);
@@ -86,7 +93,8 @@ static void event_write(void *ctx, const struct es_mvcc_event *event, bool prev_
 	struct es_wire_kv kv = wire_kv(event->version);
 
 	(void)prev_kv;
-	(void)es_wire_event_write(out, kv.version == 0, &kv, e->event_has_prev ? &e->event_prev : NULL);
+	(void)es_wire_event_write(out, kv.version == 0, &kv,
+				  e->event_has_prev ? &e->event_prev : NULL);
 }
 
 static void watcher_wake(void *ctx, struct es_watcher *watcher, void *owner)
@@ -97,14 +105,16 @@ static void watcher_wake(void *ctx, struct es_watcher *watcher, void *owner)
 		e->watch_wake(e->watch_wake_ctx, watcher, owner);
 }
 
-void es_engine_set_watch_wake(struct es_engine *e, void (*wake)(void *ctx, struct es_watcher *watcher, void *owner),
+void es_engine_set_watch_wake(struct es_engine *e,
+			      void (*wake)(void *ctx, struct es_watcher *watcher, void *owner),
 			      void *ctx)
 {
 	e->watch_wake = wake;
 	e->watch_wake_ctx = ctx;
 }
 
-/* ---- the log's callbacks ------------------------------------------------------------------------------------------ */
+/* ---- the log's callbacks
+ * ------------------------------------------------------------------------------------------ */
 
 static void on_applied(void *ctx, uint64_t index, uint64_t term, struct es_slice batch)
 {
@@ -162,7 +172,8 @@ static void on_leadership(void *ctx, bool is_leader, uint64_t leader_id, uint64_
 	es_engine_tell_ready(e);
 }
 
-static int on_checkpoint_begin(void *ctx, struct es_checkpoint_state *ret_state, const struct es_mvcc **ret_store)
+static int on_checkpoint_begin(void *ctx, struct es_checkpoint_state *ret_state,
+			       const struct es_mvcc **ret_store)
 {
 	struct es_engine *e = ctx;
 	int rc;
@@ -176,7 +187,8 @@ static int on_checkpoint_begin(void *ctx, struct es_checkpoint_state *ret_state,
 	ret_state->compacted = es_mvcc_compacted(e->store);
 	memcpy(ret_state->chain, e->chain, sizeof(e->chain));
 	ret_state->meta = es_buf_slice(&e->meta);
-	/* What the file says to be compacted must be what it holds: nothing is freed before it is written. */
+	/* What the file says to be compacted must be what it holds: nothing is freed before it is
+	 * written. */
 	es_mvcc_pin(e->store, 0, &e->checkpoint_pin);
 	*ret_store = e->store;
 	return 0;
@@ -189,7 +201,8 @@ static void on_checkpoint_end(void *ctx, int status)
 	es_buf_close(&e->meta);
 	es_engine_unpin(e, &e->checkpoint_pin);
 	if (status < 0)
-		es_log(e->config.log, ES_LOG_ERROR, "checkpoint failed", ES_STR("error", es_status_text(status)));
+		es_log(e->config.log, ES_LOG_ERROR, "checkpoint failed",
+		       ES_STR("error", es_status_text(status)));
 }
 
 static struct es_mvcc *on_restore_store(void *ctx)
@@ -215,10 +228,12 @@ static void on_disk_full(void *ctx, bool full)
 
 	e->disk_full = full;
 	if (full)
-		es_log(e->config.log, ES_LOG_ERROR, "no space left on the disk of the data folder; writes are refused",
+		es_log(e->config.log, ES_LOG_ERROR,
+		       "no space left on the disk of the data folder; writes are refused",
 		       ES_STR("data-dir", e->config.data_dir));
 	else
-		es_log(e->config.log, ES_LOG_INFO, "there is space on the disk again; writes are accepted",
+		es_log(e->config.log, ES_LOG_INFO,
+		       "there is space on the disk again; writes are accepted",
 		       ES_STR("data-dir", e->config.data_dir));
 }
 
@@ -231,7 +246,9 @@ static void on_failed(void *ctx, int status, const char *message)
 		e->config.failed(e->config.ctx, status, message);
 }
 
-/* ---- time --------------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -249,7 +266,8 @@ static void on_background(uv_idle_t *idle)
 	struct es_engine *e = idle->data;
 	bool more = es_engine_hash_slice(e);
 
-	/* Behind the hashes: compaction may have waited for the pin of the one that has just ended. */
+	/* Behind the hashes: compaction may have waited for the pin of the one that has just ended.
+	 */
 	more |= es_engine_compact_slice(e);
 	if (!more)
 		(void)uv_idle_stop(idle);
@@ -273,7 +291,9 @@ void es_engine_unpin(struct es_engine *e, struct es_mvcc_pin *pin)
 	es_engine_wake_background(e); /* compaction may have waited for it */
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static const char *copy_text(struct es_arena *arena, const char *text)
 {
@@ -376,30 +396,32 @@ static int open_log(struct es_engine *e, char *errmsg, size_t errmsg_size)
 		.heartbeat_ms = e->config.heartbeat_ms,
 		.election_ms = e->config.election_ms,
 		.checkpoint_entries = e->config.checkpoint_entries,
-		.checkpoint_log_bytes = e->config.checkpoint_log_bytes != 0 ? e->config.checkpoint_log_bytes
-									    : CHECKPOINT_LOG_BYTES_DEFAULT,
+		.checkpoint_log_bytes = e->config.checkpoint_log_bytes != 0
+						? e->config.checkpoint_log_bytes
+						: CHECKPOINT_LOG_BYTES_DEFAULT,
 		.batch_bytes_max = 1024 * 1024,
 		.unsafe_no_fsync = e->config.unsafe_no_fsync,
-		.callbacks = {
-			.apply = es_engine_apply,
-			.applied = on_applied,
-			.dropped = on_dropped,
-			.leadership = on_leadership,
-			.checkpoint_begin = on_checkpoint_begin,
-			.checkpoint_end = on_checkpoint_end,
-			.restore_store = on_restore_store,
-			.restored = on_restored,
-			.disk_full = on_disk_full,
-			.failed = on_failed,
-			.ctx = e,
-		},
+		.callbacks =
+			{
+				.apply = es_engine_apply,
+				.applied = on_applied,
+				.dropped = on_dropped,
+				.leadership = on_leadership,
+				.checkpoint_begin = on_checkpoint_begin,
+				.checkpoint_end = on_checkpoint_end,
+				.restore_store = on_restore_store,
+				.restored = on_restored,
+				.disk_full = on_disk_full,
+				.failed = on_failed,
+				.ctx = e,
+			},
 	};
 
 	return es_consensus_open(&config, &e->consensus, errmsg, errmsg_size);
 }
 
-int es_engine_open(const struct es_engine_config *config, struct es_engine **ret_engine, char *errmsg,
-		   size_t errmsg_size)
+int es_engine_open(const struct es_engine_config *config, struct es_engine **ret_engine,
+		   char *errmsg, size_t errmsg_size)
 {
 	struct es_engine *e = es_calloc(config->mem, 1, sizeof(*e));
 	int rc;
@@ -476,7 +498,9 @@ void es_engine_close(struct es_engine *e, void (*closed)(void *ctx), void *ctx)
 	es_consensus_close(e->consensus, on_log_closed, e);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 const struct es_engine_config *es_engine_config(const struct es_engine *e)
 {
@@ -512,8 +536,8 @@ void es_engine_linearize(struct es_engine *e, void (*ready)(void *arg, int statu
 	es_consensus_read_index(e->consensus, ready, arg);
 }
 
-int es_engine_range(struct es_engine *e, const struct es_mvcc_range_req *req, struct es_arena *arena,
-		    struct es_mvcc_range_res *ret_res)
+int es_engine_range(struct es_engine *e, const struct es_mvcc_range_req *req,
+		    struct es_arena *arena, struct es_mvcc_range_res *ret_res)
 {
 	e->counts.ranges++;
 	return es_mvcc_range(e->store, req, arena, ret_res);

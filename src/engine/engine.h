@@ -10,9 +10,9 @@
 #include "watch/watch.h"
 
 /*
- * The store of one member: the only owner of the state machines (key space, leases, watch hub, alarms). Writes go in as
- * operations, through the log, and come back applied; reads are made on the state between two callbacks of the loop.
- * Loop thread only. Nothing here knows of connections.
+ * The store of one member: the only owner of the state machines (key space, leases, watch hub,
+ * alarms). Writes go in as operations, through the log, and come back applied; reads are made on
+ * the state between two callbacks of the loop. Loop thread only. Nothing here knows of connections.
  */
 struct uv_loop_s;
 struct es_engine;
@@ -42,19 +42,21 @@ struct es_engine_config {
 	uint64_t compaction_retention; /* milliseconds, or revisions */
 	uint64_t compaction_batch;     /* versions freed per loop turn */
 	bool unsafe_no_fsync;
-	/* The member cannot go on (see es_consensus_callbacks.failed); close the engine and exit non-zero. */
+	/* The member cannot go on (see es_consensus_callbacks.failed); close the engine and exit
+	 * non-zero. */
 	void (*failed)(void *ctx, int status, const char *message);
 	/* For the first time, and after every loss: a leader is known and this member serves. */
 	void (*ready)(void *ctx);
 	void *ctx;
 };
 
-int es_engine_open(const struct es_engine_config *config, struct es_engine **ret_engine, char *errmsg,
-		   size_t errmsg_size);
+int es_engine_open(const struct es_engine_config *config, struct es_engine **ret_engine,
+		   char *errmsg, size_t errmsg_size);
 /* Pending operations end with ES_ESTOPPED. All watchers are removed and pins released before. */
 void es_engine_close(struct es_engine *engine, void (*closed)(void *ctx), void *ctx);
 
-/* ---- what there is ------------------------------------------------------------------------------------------- */
+/* ---- what there is
+ * ------------------------------------------------------------------------------------------- */
 
 const struct es_engine_config *es_engine_config(const struct es_engine *engine);
 /* Valid until the next callback of the loop that applies something; pin what must live longer. */
@@ -62,7 +64,8 @@ const struct es_mvcc *es_engine_store(const struct es_engine *engine);
 struct es_watch_hub *es_engine_watch_hub(struct es_engine *engine);
 /* Who hears that a watcher has something to give (es_watch_hub_config.wake); one for all. */
 void es_engine_set_watch_wake(struct es_engine *engine,
-			      void (*wake)(void *ctx, struct es_watcher *watcher, void *owner), void *ctx);
+			      void (*wake)(void *ctx, struct es_watcher *watcher, void *owner),
+			      void *ctx);
 struct es_consensus *es_engine_consensus(const struct es_engine *engine);
 
 /* The four fields of every etcd response header, of this moment. */
@@ -74,12 +77,15 @@ struct es_engine_header {
 };
 struct es_engine_header es_engine_header(const struct es_engine *engine);
 
-/* ---- writes -------------------------------------------------------------------------------------------------- */
+/* ---- writes
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /*
- * A write under way. The caller embeds it, fills in the first part and keeps it, `request`, `txn` and `arena` alive until
- * `done`, which is called exactly once, from the loop, after submit returned 0. Inside `done` (and only there) the result is
- * readable: pointers into the store are valid during the call.
+ * A write under way. The caller embeds it, fills in the first part and keeps it, `request`, `txn`
+ * and `arena` alive until `done`, which is called exactly once, from the loop, after submit
+ * returned 0. Inside `done` (and only there) the result is readable: pointers into the store are
+ * valid during the call.
  */
 struct es_engine_op {
 	void (*done)(struct es_engine_op *op, int status);
@@ -88,7 +94,7 @@ struct es_engine_op {
 	struct es_engine_header header;
 	const struct es_mvcc_txn_res *txn_res; /* of es_engine_write */
 	int64_t id, ttl_s;                     /* of a lease grant: what was granted */
-	bool changed;                          /* of an alarm: it was set, or was there to be cleared */
+	bool changed; /* of an alarm: it was set, or was there to be cleared */
 	/* The engine's own. */
 	const struct es_mvcc_txn *txn;
 	struct es_queue link;
@@ -99,16 +105,20 @@ struct es_engine_op {
 };
 
 /*
- * Submit a put, delete or transaction. `command` is the encoded command for the log (engine/command.h), `txn` the same,
- * decoded. The quota is judged here: a write above it raises the alarm and is then refused with ES_ENOSPACE through `done`. Any
- * status < 0 returned: refused, `done` is not called.
+ * Submit a put, delete or transaction. `command` is the encoded command for the log
+ * (engine/command.h), `txn` the same, decoded. The quota is judged here: a write above it raises
+ * the alarm and is then refused with ES_ENOSPACE through `done`. Any status < 0 returned: refused,
+ * `done` is not called.
  */
 int es_engine_write(struct es_engine *engine, struct es_engine_op *op, enum es_command_kind kind,
 		    struct es_slice request, const struct es_mvcc_txn *txn);
-/* Compact; with `physical`, done comes when the memory is freed. ES_ECOMPACTED, ES_EFUTURE_REV through `done`. */
-int es_engine_compact(struct es_engine *engine, struct es_engine_op *op, int64_t revision, bool physical);
+/* Compact; with `physical`, done comes when the memory is freed. ES_ECOMPACTED, ES_EFUTURE_REV
+ * through `done`. */
+int es_engine_compact(struct es_engine *engine, struct es_engine_op *op, int64_t revision,
+		      bool physical);
 /* id 0: chosen. op->id and op->ttl_s tell what was granted. */
-int es_engine_lease_grant(struct es_engine *engine, struct es_engine_op *op, int64_t id, int64_t ttl_s);
+int es_engine_lease_grant(struct es_engine *engine, struct es_engine_op *op, int64_t id,
+			  int64_t ttl_s);
 int es_engine_lease_revoke(struct es_engine *engine, struct es_engine_op *op, int64_t id);
 
 enum es_alarm_type { ES_ALARM_NONE = 0, ES_ALARM_NOSPACE = 1, ES_ALARM_CORRUPT = 2 };
@@ -116,24 +126,28 @@ struct es_alarm {
 	uint64_t member_id;
 	enum es_alarm_type type;
 };
-int es_engine_alarm(struct es_engine *engine, struct es_engine_op *op, bool activate, struct es_alarm alarm);
+int es_engine_alarm(struct es_engine *engine, struct es_engine_op *op, bool activate,
+		    struct es_alarm alarm);
 /* The peer URLs of this member, as MemberUpdate sets them. */
-int es_engine_member_update(struct es_engine *engine, struct es_engine_op *op, const char *const *peer_urls,
-			    size_t count);
+int es_engine_member_update(struct es_engine *engine, struct es_engine_op *op,
+			    const char *const *peer_urls, size_t count);
 
-/* ---- reads --------------------------------------------------------------------------------------------------- */
+/* ---- reads
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-/* Calls `ready(arg, status)` when a read of the state is linearizable; may call it before returning. */
+/* Calls `ready(arg, status)` when a read of the state is linearizable; may call it before
+ * returning. */
 void es_engine_linearize(struct es_engine *engine, void (*ready)(void *arg, int status), void *arg);
 
 /* One range, as es_mvcc_range. */
-int es_engine_range(struct es_engine *engine, const struct es_mvcc_range_req *req, struct es_arena *arena,
-		    struct es_mvcc_range_res *ret_res);
+int es_engine_range(struct es_engine *engine, const struct es_mvcc_range_req *req,
+		    struct es_arena *arena, struct es_mvcc_range_res *ret_res);
 
-/* May range requests inside `txn` be answered at their revisions? For transactions that write nothing: apply them as a read.
- * The result as in es_engine_op. */
-int es_engine_read_txn(struct es_engine *engine, const struct es_mvcc_txn *txn, struct es_arena *arena,
-		       const struct es_mvcc_txn_res **ret_res);
+/* May range requests inside `txn` be answered at their revisions? For transactions that write
+ * nothing: apply them as a read. The result as in es_engine_op. */
+int es_engine_read_txn(struct es_engine *engine, const struct es_mvcc_txn *txn,
+		       struct es_arena *arena, const struct es_mvcc_txn_res **ret_res);
 
 /* The revisions seen by a long read. Compaction goes on above it. */
 void es_engine_pin(struct es_engine *engine, int64_t revision, struct es_mvcc_pin *pin);
@@ -142,14 +156,15 @@ void es_engine_unpin(struct es_engine *engine, struct es_mvcc_pin *pin);
 /* Keep alive: *ret_ttl_s is 0 when there is no such lease (etcd's answer). ES_ENO_LEADER. */
 int es_engine_lease_renew(struct es_engine *engine, int64_t id, int64_t *ret_ttl_s);
 /* For TimeToLive: remaining seconds. ES_ELEASE_NOT_FOUND. */
-int es_engine_lease_ttl(struct es_engine *engine, int64_t id, int64_t *ret_granted_s, int64_t *ret_remaining_s);
+int es_engine_lease_ttl(struct es_engine *engine, int64_t id, int64_t *ret_granted_s,
+			int64_t *ret_remaining_s);
 struct es_lease_table *es_engine_leases(struct es_engine *engine);
 
 size_t es_engine_alarms(const struct es_engine *engine, const struct es_alarm **ret_alarms);
 
 /*
- * HashKV (etcd's algorithm) at `revision` (0: newest), computed in slices; `done` may be called before returning.
- * ES_ECOMPACTED, ES_EFUTURE_REV, ES_ENOMEM.
+ * HashKV (etcd's algorithm) at `revision` (0: newest), computed in slices; `done` may be called
+ * before returning. ES_ECOMPACTED, ES_EFUTURE_REV, ES_ENOMEM.
  */
 struct es_hash_kv {
 	uint32_t hash;
@@ -158,7 +173,8 @@ struct es_hash_kv {
 	struct es_engine_header header;
 };
 void es_engine_hash_kv(struct es_engine *engine, int64_t revision,
-		       void (*done)(void *arg, int status, const struct es_hash_kv *hash), void *arg);
+		       void (*done)(void *arg, int status, const struct es_hash_kv *hash),
+		       void *arg);
 
 /* Head of the apply chain (BLAKE3 over every applied batch). */
 void es_engine_chain(const struct es_engine *engine, uint8_t ret_head[ES_BLAKE3_BYTES]);

@@ -2,12 +2,13 @@
 #include "wire/hot.h"
 
 /*
- * HashKV, so that equal data has an equal number here and on etcd: CRC-32C over "key" and, for every version that counts, its
- * revision key and its protobuf encoding (etcd: server/storage/mvcc/hash.go). A job looks at HASH_SLICE versions a loop turn and
- * pins its revision meanwhile; a compaction that begins while it runs does not change what it counts, as it keeps the compacted
- * revision that it began with.
+ * HashKV, so that equal data has an equal number here and on etcd: CRC-32C over "key" and, for
+ * every version that counts, its revision key and its protobuf encoding (etcd:
+ * server/storage/mvcc/hash.go). A job looks at HASH_SLICE versions a loop turn and pins its
+ * revision meanwhile; a compaction that begins while it runs does not change what it counts, as it
+ * keeps the compacted revision that it began with.
  */
-#define HASH_SLICE 2048
+#define HASH_SLICE             2048
 #define REVISION_KEY_BYTES_MAX 18
 
 struct hash_job {
@@ -41,7 +42,8 @@ static int hash_version(struct hash_job *job, const struct es_mvcc_version *vers
 	int rc;
 
 	es_mvcc_version_kv(version, &kv);
-	wire = (struct es_wire_kv){kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease};
+	wire = (struct es_wire_kv){kv.key,          kv.value,   kv.create_revision,
+				   kv.mod_revision, kv.version, kv.lease};
 	if (kv.version == 0)
 		wire = (struct es_wire_kv){.key = kv.key};
 	job->encoded.len = 0;
@@ -49,7 +51,8 @@ static int hash_version(struct hash_job *job, const struct es_mvcc_version *vers
 	if (rc < 0)
 		return rc;
 	job->encoded.len = (size_t)(es_wire_kv_write(job->encoded.data, &wire) - job->encoded.data);
-	job->crc = es_crc32c(job->crc, es_slice(revision_key, write_revision_key(revision_key, &kv)));
+	job->crc = es_crc32c(job->crc,
+			     es_slice(revision_key, write_revision_key(revision_key, &kv)));
 	job->crc = es_crc32c(job->crc, es_buf_slice(&job->encoded));
 	return 0;
 }
@@ -71,12 +74,14 @@ static bool step(struct es_engine *e, struct hash_job *job)
 	struct es_mvcc_event events[256];
 
 	for (size_t seen = 0; seen < HASH_SLICE; seen += ES_ARRAY_LEN(events)) {
-		size_t n = es_mvcc_history(e->store, &job->cursor, job->revision, events, ES_ARRAY_LEN(events));
+		size_t n = es_mvcc_history(e->store, &job->cursor, job->revision, events,
+					   ES_ARRAY_LEN(events));
 
 		for (size_t i = 0; i < n; i++) {
 			int rc;
 
-			if (!es_mvcc_hash_includes(e->store, events[i].version, job->revision, job->compacted))
+			if (!es_mvcc_hash_includes(e->store, events[i].version, job->revision,
+						   job->compacted))
 				continue;
 			rc = hash_version(job, events[i].version);
 			if (rc < 0) {
@@ -108,7 +113,8 @@ void es_engine_hash_cancel(struct es_engine *e)
 }
 
 void es_engine_hash_kv(struct es_engine *e, int64_t revision,
-		       void (*done)(void *arg, int status, const struct es_hash_kv *hash), void *arg)
+		       void (*done)(void *arg, int status, const struct es_hash_kv *hash),
+		       void *arg)
 {
 	struct hash_job *job = NULL;
 	int64_t newest = es_mvcc_revision(e->store);

@@ -8,9 +8,10 @@
 
 /* Shared by the files of this module; nobody else includes it. */
 
-/* A proposal under way. The log knows only this record, so an operation that timed out can leave before it. */
+/* A proposal under way. The log knows only this record, so an operation that timed out can leave
+ * before it. */
 struct es_proposal {
-	struct es_queue link; /* in es_engine.proposals, oldest first */
+	struct es_queue link;    /* in es_engine.proposals, oldest first */
 	struct es_engine_op *op; /* NULL: nobody waits any more */
 	uint64_t deadline_ms;
 };
@@ -21,7 +22,7 @@ struct es_revision_sample {
 };
 
 #define ES_COMPACTOR_SAMPLES_MAX 512
-#define ES_ENGINE_ALARMS_MAX 64
+#define ES_ENGINE_ALARMS_MAX     64
 
 struct es_engine {
 	struct es_engine_config config; /* strings point to copies in `strings` */
@@ -46,7 +47,8 @@ struct es_engine {
 	struct es_buf command; /* the command being encoded */
 	struct es_buf meta;    /* of the checkpoint being written */
 	struct es_mvcc_pin checkpoint_pin;
-	/* What the size of an event was told for: its encoding, which follows at once, must not find anything else. */
+	/* What the size of an event was told for: its encoding, which follows at once, must not
+	 * find anything else. */
 	struct es_wire_kv event_prev;
 	bool event_has_prev;
 	void (*watch_wake)(void *ctx, struct es_watcher *watcher, void *owner);
@@ -54,8 +56,8 @@ struct es_engine {
 	uint64_t sequence;
 
 	/* Background work on the loop. */
-	uv_timer_t tick;      /* leases, time-outs, the compactor */
-	uv_idle_t background; /* runs a slice every loop turn while there is work */
+	uv_timer_t tick;                 /* leases, time-outs, the compactor */
+	uv_idle_t background;            /* runs a slice every loop turn while there is work */
 	struct es_queue compact_waiters; /* es_engine_op.link: physical compactions */
 	struct es_queue hash_jobs;
 	/* Leases half revoked may be there: of a leader before us, or since a slice was dropped. */
@@ -90,7 +92,8 @@ void es_engine_check_quota(struct es_engine *engine);
 void es_engine_expire_leases(struct es_engine *engine, uint64_t now_ms);
 int es_engine_apply_lease_grant(struct es_engine *engine, struct es_slice body);
 /* *ret_finished: false when another slice is to follow. */
-int es_engine_apply_lease_revoke(struct es_engine *engine, struct es_slice body, bool *ret_finished);
+int es_engine_apply_lease_revoke(struct es_engine *engine, struct es_slice body,
+				 bool *ret_finished);
 /* After a change: leases of keys, watchers. */
 int es_engine_changed(struct es_engine *engine, const struct es_mvcc_event *events, size_t count);
 
@@ -109,9 +112,11 @@ int es_engine_meta_encode(const struct es_engine *engine, struct es_buf *buf);
 int es_engine_meta_decode(struct es_engine *engine, struct es_slice meta);
 int es_engine_apply_alarm(struct es_engine *engine, struct es_slice body, struct es_engine_op *op);
 int es_engine_apply_member(struct es_engine *engine, struct es_slice body);
-int es_engine_set_member(struct es_engine *engine, struct es_slice name, const struct es_slice *peer_urls,
-			 size_t peer_count, const struct es_slice *client_urls, size_t client_count);
-/* Once leading: tell the cluster this member's name and client URLs if they differ from what it knows. */
+int es_engine_set_member(struct es_engine *engine, struct es_slice name,
+			 const struct es_slice *peer_urls, size_t peer_count,
+			 const struct es_slice *client_urls, size_t client_count);
+/* Once leading: tell the cluster this member's name and client URLs if they differ from what it
+ * knows. */
 void es_engine_publish_attributes(struct es_engine *engine);
 /* They are what the configuration says. */
 bool es_engine_is_published(const struct es_engine *engine);

@@ -1,12 +1,13 @@
 #include "engine/internal.h"
 
 /*
- * Leases come due on the clock of the member that leads, which proposes to revoke them; what happens to the keys is
- * decided by the log alone. A revoke deletes up to LEASE_SLICE_KEYS keys at one revision and goes on with the next
- * command, so that a lease with very many keys never holds up the others.
+ * Leases come due on the clock of the member that leads, which proposes to revoke them; what
+ * happens to the keys is decided by the log alone. A revoke deletes up to LEASE_SLICE_KEYS keys at
+ * one revision and goes on with the next command, so that a lease with very many keys never holds
+ * up the others.
  */
-#define LEASE_SLICE_KEYS 500
-#define LEASES_DUE_MAX 1000      /* revoked in one tick */
+#define LEASE_SLICE_KEYS      500
+#define LEASES_DUE_MAX        1000 /* revoked in one tick */
 #define LEASE_REVOKE_RETRY_MS 2000
 
 static int64_t ttl_min_s(const struct es_engine *e)
@@ -123,7 +124,8 @@ int es_engine_apply_lease_revoke(struct es_engine *e, struct es_slice body, bool
 	return es_lease_remove(e->leases, id);
 }
 
-/* A leader that went away between two slices, or a slice that was lost, leaves leases half revoked. */
+/* A leader that went away between two slices, or a slice that was lost, leaves leases half revoked.
+ */
 static void finish_revoking(struct es_engine *e)
 {
 	struct es_arena arena;
@@ -176,7 +178,8 @@ int es_engine_lease_renew(struct es_engine *e, int64_t id, int64_t *ret_ttl_s)
 	return rc;
 }
 
-int es_engine_lease_ttl(struct es_engine *e, int64_t id, int64_t *ret_granted_s, int64_t *ret_remaining_s)
+int es_engine_lease_ttl(struct es_engine *e, int64_t id, int64_t *ret_granted_s,
+			int64_t *ret_remaining_s)
 {
 	struct es_lease_info info;
 	uint64_t now_ms = es_engine_now_ms(e);

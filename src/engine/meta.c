@@ -3,10 +3,11 @@
 #include <stdlib.h>
 
 /*
- * The part of a checkpoint that is not versions (docs/formats/checkpoint-meta.md): leases, alarms, the member's record.
- * Little-endian, lengths before bytes, in a fixed order, so that equal states have equal bytes.
+ * The part of a checkpoint that is not versions (docs/formats/checkpoint-meta.md): leases, alarms,
+ * the member's record. Little-endian, lengths before bytes, in a fixed order, so that equal states
+ * have equal bytes.
  */
-#define META_FORMAT 1
+#define META_FORMAT     1
 #define MEMBER_URLS_MAX 64
 
 static int append_text(struct es_buf *buf, const char *text)
@@ -201,7 +202,8 @@ int es_engine_meta_decode(struct es_engine *e, struct es_slice meta)
 
 static void remove_alarm(struct es_engine *e, size_t i)
 {
-	es_log(e->config.log, ES_LOG_INFO, "alarm disarmed", ES_HEX("alarm-member-id", e->alarms[i].member_id),
+	es_log(e->config.log, ES_LOG_INFO, "alarm disarmed",
+	       ES_HEX("alarm-member-id", e->alarms[i].member_id),
 	       ES_UINT("alarm", e->alarms[i].type));
 	e->alarm_count--;
 	e->alarms[i] = e->alarms[e->alarm_count];
@@ -221,7 +223,8 @@ int es_engine_apply_alarm(struct es_engine *e, struct es_slice body, struct es_e
 		return ES_ECORRUPT;
 	if (type == ES_ALARM_NOSPACE)
 		e->alarm_proposed = false;
-	while (i < e->alarm_count && (e->alarms[i].member_id != member_id || e->alarms[i].type != type))
+	while (i < e->alarm_count &&
+	       (e->alarms[i].member_id != member_id || e->alarms[i].type != type))
 		i++;
 	if (op != NULL)
 		op->changed = activate || i < e->alarm_count;
@@ -239,7 +242,8 @@ int es_engine_apply_alarm(struct es_engine *e, struct es_slice body, struct es_e
 	return 0;
 }
 
-static const char *const *copy_texts(struct es_arena *arena, const struct es_slice *texts, size_t count)
+static const char *const *copy_texts(struct es_arena *arena, const struct es_slice *texts,
+				     size_t count)
 {
 	const char **copies = es_arena_calloc(arena, count + 1, sizeof(*copies));
 
@@ -255,8 +259,9 @@ static const char *const *copy_texts(struct es_arena *arena, const struct es_sli
 	return copies;
 }
 
-int es_engine_set_member(struct es_engine *e, struct es_slice name, const struct es_slice *peer_urls,
-			 size_t peer_count, const struct es_slice *client_urls, size_t client_count)
+int es_engine_set_member(struct es_engine *e, struct es_slice name,
+			 const struct es_slice *peer_urls, size_t peer_count,
+			 const struct es_slice *client_urls, size_t client_count)
 {
 	struct es_arena arena;
 	const char *const *names;
@@ -293,8 +298,8 @@ int es_engine_apply_member(struct es_engine *e, struct es_slice body)
 }
 
 static int propose_member(struct es_engine *e, struct es_engine_op *op, const char *name,
-			  const char *const *peer_urls, size_t peer_count, const char *const *client_urls,
-			  size_t client_count)
+			  const char *const *peer_urls, size_t peer_count,
+			  const char *const *client_urls, size_t client_count)
 {
 	struct es_buf body;
 	int rc;
@@ -313,7 +318,8 @@ static int propose_member(struct es_engine *e, struct es_engine_op *op, const ch
 	return rc;
 }
 
-int es_engine_member_update(struct es_engine *e, struct es_engine_op *op, const char *const *peer_urls, size_t count)
+int es_engine_member_update(struct es_engine *e, struct es_engine_op *op,
+			    const char *const *peer_urls, size_t count)
 {
 	if (count > MEMBER_URLS_MAX)
 		return ES_ETOO_LARGE;
@@ -360,9 +366,10 @@ void es_engine_publish_attributes(struct es_engine *e)
 		return;
 	/* Peer URLs are the cluster's to change once they are known. */
 	if (is_new)
-		(void)propose_member(e, NULL, config->name, config->peer_urls, count_texts(config->peer_urls),
-				     config->client_urls, client_count);
+		(void)propose_member(e, NULL, config->name, config->peer_urls,
+				     count_texts(config->peer_urls), config->client_urls,
+				     client_count);
 	else
-		(void)propose_member(e, NULL, config->name, e->member.peer_urls, e->member.peer_url_count,
-				     config->client_urls, client_count);
+		(void)propose_member(e, NULL, config->name, e->member.peer_urls,
+				     e->member.peer_url_count, config->client_urls, client_count);
 }

@@ -6,12 +6,31 @@
 
 #include "api/internal.h"
 
-#define PUT(name) {.kind = ES_WIRE_OP_PUT, .u.put = {.key = ES_SLICE(name)}}
-#define DELETE(name, to) {.kind = ES_WIRE_OP_DELETE, .u.del = {.key = ES_SLICE(name), .range_end = ES_SLICE(to)}}
-#define RANGE(name) {.kind = ES_WIRE_OP_RANGE, .u.range = {.key = ES_SLICE(name)}}
-#define NESTED(txn_pointer) {.kind = ES_WIRE_OP_TXN, .u.txn = (txn_pointer)}
-#define OPS(...) (const struct es_wire_op[]){__VA_ARGS__}
-#define COUNT(...) (sizeof((const struct es_wire_op[]){__VA_ARGS__}) / sizeof(struct es_wire_op))
+#define PUT(name)                                                         \
+	{                                                                 \
+		.kind = ES_WIRE_OP_PUT, .u.put = {.key = ES_SLICE(name) } \
+	}
+#define DELETE(name, to)                              \
+	{                                             \
+		.kind = ES_WIRE_OP_DELETE, .u.del = { \
+			.key = ES_SLICE(name),        \
+			.range_end = ES_SLICE(to)     \
+		}                                     \
+	}
+#define RANGE(name)                                                           \
+	{                                                                     \
+		.kind = ES_WIRE_OP_RANGE, .u.range = {.key = ES_SLICE(name) } \
+	}
+#define NESTED(txn_pointer)                                    \
+	{                                                      \
+		.kind = ES_WIRE_OP_TXN, .u.txn = (txn_pointer) \
+	}
+#define OPS(...)                    \
+	(const struct es_wire_op[]) \
+	{                           \
+		__VA_ARGS__         \
+	}
+#define COUNT(...)   (sizeof((const struct es_wire_op[]){__VA_ARGS__}) / sizeof(struct es_wire_op))
 #define SUCCESS(...) .success_count = COUNT(__VA_ARGS__), .success = OPS(__VA_ARGS__)
 #define FAILURE(...) .failure_count = COUNT(__VA_ARGS__), .failure = OPS(__VA_ARGS__)
 
@@ -30,14 +49,19 @@ static void single_requests(void **state)
 {
 	(void)state;
 	assert_int_equal(es_api_check_range(&(struct es_wire_range){0}), ES_EEMPTY_KEY);
-	assert_int_equal(es_api_check_range(&(struct es_wire_range){.key = ES_SLICE("k"), .sort_order = 3}),
+	assert_int_equal(
+		es_api_check_range(&(struct es_wire_range){.key = ES_SLICE("k"), .sort_order = 3}),
+		ES_EINVALID_SORT);
+	assert_int_equal(es_api_check_range(
+				 &(struct es_wire_range){.key = ES_SLICE("k"), .sort_target = -1}),
 			 ES_EINVALID_SORT);
-	assert_int_equal(es_api_check_range(&(struct es_wire_range){.key = ES_SLICE("k"), .sort_target = -1}),
-			 ES_EINVALID_SORT);
-	assert_int_equal(es_api_check_range(&(struct es_wire_range){.key = ES_SLICE("k"), .sort_target = 4}), 0);
+	assert_int_equal(
+		es_api_check_range(&(struct es_wire_range){.key = ES_SLICE("k"), .sort_target = 4}),
+		0);
 	assert_int_equal(es_api_check_put(&(struct es_wire_put){0}), ES_EEMPTY_KEY);
-	assert_int_equal(es_api_check_put(&(struct es_wire_put){
-				 .key = ES_SLICE("k"), .value = ES_SLICE("v"), .ignore_value = true}),
+	assert_int_equal(es_api_check_put(&(struct es_wire_put){.key = ES_SLICE("k"),
+								.value = ES_SLICE("v"),
+								.ignore_value = true}),
 			 ES_EVALUE_PROVIDED);
 	assert_int_equal(es_api_check_put(&(struct es_wire_put){
 				 .key = ES_SLICE("k"), .lease = 1, .ignore_lease = true}),
@@ -52,7 +76,8 @@ static void a_key_is_written_once(void **state)
 	const struct es_wire_txn beside_delete = {SUCCESS(PUT("c"), DELETE("a", "c"))};
 	const struct es_wire_txn point_delete = {FAILURE(DELETE("a", ""), PUT("a"))};
 	const struct es_wire_txn both_branches = {SUCCESS(PUT("a")), FAILURE(PUT("a"))};
-	/* As in etcd: a delete to the end is compared as written, and an end of one zero byte is below every key. */
+	/* As in etcd: a delete to the end is compared as written, and an end of one zero byte is
+	 * below every key. */
 	const struct es_wire_txn to_the_end = {SUCCESS(PUT("b"), DELETE("a", "\0"))};
 
 	(void)state;
@@ -72,7 +97,8 @@ static void also_across_nesting(void **state)
 	const struct es_wire_txn outer_put = {SUCCESS(NESTED(&inner), PUT("b"))};
 	const struct es_wire_txn siblings = {SUCCESS(NESTED(&inner), NESTED(&inner))};
 	const struct es_wire_txn outer_delete = {SUCCESS(NESTED(&inner), DELETE("b", ""))};
-	const struct es_wire_txn put_after_inner_delete = {SUCCESS(NESTED(&inner_delete), PUT("y"))};
+	const struct es_wire_txn put_after_inner_delete = {
+		SUCCESS(NESTED(&inner_delete), PUT("y"))};
 
 	(void)state;
 	assert_int_equal(check(&exclusive, 128), 0);

@@ -4,7 +4,8 @@
 #include "api/api.h"
 #include "wire/rpc.pb-c.h"
 
-/* Services on a real engine, with a client that there is nothing but memory to; the server's memory can be made to fail. */
+/* Services on a real engine, with a client that there is nothing but memory to; the server's memory
+ * can be made to fail. */
 struct services {
 	struct fixture engine;
 	struct pair pair;
@@ -63,13 +64,15 @@ static int teardown(void **state)
 static void put_large(struct services *s, const char *key)
 {
 	static uint8_t value[5000];
-	const struct es_mvcc_op op = {.kind = ES_MVCC_OP_PUT,
-				      .u.put = {.key = es_slice_str(key), .value = es_slice(value, sizeof(value))}};
+	const struct es_mvcc_op op = {
+		.kind = ES_MVCC_OP_PUT,
+		.u.put = {.key = es_slice_str(key), .value = es_slice(value, sizeof(value))}};
 	const struct es_mvcc_txn txn = {.success_count = 1, .success = &op};
 	struct waiting w = waiting_new(&s->engine);
 
 	assert_int_equal(waiting_end(&s->engine, &w,
-				     es_engine_write(s->engine.engine, &w.op, ES_COMMAND_PUT, es_slice("", 0), &txn)),
+				     es_engine_write(s->engine.engine, &w.op, ES_COMMAND_PUT,
+						     es_slice("", 0), &txn)),
 			 0);
 }
 
@@ -86,7 +89,8 @@ static struct pair_stream *watch(struct services *s, const char *key)
 	request.create_request = &create;
 	size = etcdserverpb__watch_request__pack(&request, bytes + 5);
 	bytes[4] = (uint8_t)size;
-	stream = pair_request(&s->pair, "/etcdserverpb.Watch/Watch", NULL, es_slice(bytes, 5 + size), false);
+	stream = pair_request(&s->pair, "/etcdserverpb.Watch/Watch", NULL,
+			      es_slice(bytes, 5 + size), false);
 	pair_pump(&s->pair);
 	assert_int_equal(pair_message_count(stream), 1);
 	return stream;

@@ -16,7 +16,8 @@
 #include "disk/fs.h"
 #include "engine/engine.h"
 
-/* A real engine on a real folder, driven by the test. Time stands still unless the test moves it. */
+/* A real engine on a real folder, driven by the test. Time stands still unless the test moves it.
+ */
 struct fixture {
 	uv_loop_t loop;
 	char folder[64];
@@ -61,13 +62,13 @@ static inline void fixture_on_closed(void *ctx)
 	((struct fixture *)ctx)->closed = true;
 }
 
-#define RUN_UNTIL(f, condition)                                                                                 \
-	do {                                                                                                    \
-		for (int turns_ = 0; !(condition); turns_++) {                                                  \
-			assert_true(turns_ < 1000000);                                                          \
-			assert_int_equal((f)->failed, 0);                                                       \
-			(void)uv_run(&(f)->loop, UV_RUN_ONCE);                                                  \
-		}                                                                                               \
+#define RUN_UNTIL(f, condition)                                \
+	do {                                                   \
+		for (int turns_ = 0; !(condition); turns_++) { \
+			assert_true(turns_ < 1000000);         \
+			assert_int_equal((f)->failed, 0);      \
+			(void)uv_run(&(f)->loop, UV_RUN_ONCE); \
+		}                                              \
 	} while (0)
 
 static inline void fixture_open(struct fixture *f)
@@ -151,7 +152,8 @@ static inline int fixture_teardown(void **state)
 	return 0;
 }
 
-/* ---- operations, one at a time ------------------------------------------------------------------------------------ */
+/* ---- operations, one at a time
+ * ------------------------------------------------------------------------------------ */
 
 struct waiting {
 	struct es_engine_op op;
@@ -187,7 +189,8 @@ static inline int waiting_end(struct fixture *f, struct waiting *w, int rc)
 	return w->status;
 }
 
-/* PutRequest: key 1, value 2, lease 3. DeleteRangeRequest: key 1, range_end 2. Short strings only. */
+/* PutRequest: key 1, value 2, lease 3. DeleteRangeRequest: key 1, range_end 2. Short strings only.
+ */
 static inline size_t encode(uint8_t *out, const char *first, const char *second, uint8_t lease)
 {
 	size_t n = 0;
@@ -209,15 +212,16 @@ static inline size_t encode(uint8_t *out, const char *first, const char *second,
 	return n;
 }
 
-static inline int write_command(struct fixture *f, enum es_command_kind kind, const uint8_t *bytes, size_t len,
-				struct waiting *w)
+static inline int write_command(struct fixture *f, enum es_command_kind kind, const uint8_t *bytes,
+				size_t len, struct waiting *w)
 {
 	const struct es_mvcc_txn *txn;
 	int rc = es_command_txn(kind, es_slice(bytes, len), &f->arena, &txn);
 
 	assert_int_equal(rc, 0);
 	*w = waiting_new(f);
-	return waiting_end(f, w, es_engine_write(f->engine, &w->op, kind, es_slice(bytes, len), txn));
+	return waiting_end(f, w,
+			   es_engine_write(f->engine, &w->op, kind, es_slice(bytes, len), txn));
 }
 
 /* `lease` below 128. */
@@ -234,13 +238,16 @@ static inline int64_t delete_range(struct fixture *f, const char *key, const cha
 	uint8_t bytes[300];
 	struct waiting w;
 
-	assert_int_equal(write_command(f, ES_COMMAND_DELETE_RANGE, bytes, encode(bytes, key, end, 0), &w), 0);
+	assert_int_equal(
+		write_command(f, ES_COMMAND_DELETE_RANGE, bytes, encode(bytes, key, end, 0), &w),
+		0);
 	return w.deleted;
 }
 
 static inline bool has_value(struct fixture *f, const char *key, const char *value)
 {
-	const struct es_mvcc_version *version = es_mvcc_get(es_engine_store(f->engine), es_slice_str(key));
+	const struct es_mvcc_version *version = es_mvcc_get(es_engine_store(f->engine),
+							    es_slice_str(key));
 	struct es_mvcc_kv kv;
 
 	if (version == NULL)

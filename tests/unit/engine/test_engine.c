@@ -45,7 +45,8 @@ static void state_beside_versions_survives_a_checkpoint(void **state)
 	assert_int_equal(put(f, "leased", "x", 7), 0);
 	w = waiting_new(f);
 	assert_int_equal(waiting_end(f, &w,
-				     es_engine_alarm(f->engine, &w.op, true, (struct es_alarm){0xa1, ES_ALARM_NOSPACE})),
+				     es_engine_alarm(f->engine, &w.op, true,
+						     (struct es_alarm){0xa1, ES_ALARM_NOSPACE})),
 			 0);
 	es_consensus_checkpoint(es_engine_consensus(f->engine));
 	do {
@@ -98,11 +99,13 @@ static void a_lease_half_revoked_is_finished_later(void **state)
 		(void)snprintf(key, sizeof(key), "k%04d", i);
 		assert_int_equal(put(f, key, "v", 9), 0);
 	}
-	/* In one batch: the alarm comes between the first slice and the second, which is refused. */
+	/* In one batch: the alarm comes between the first slice and the second, which is refused.
+	 */
 	revoke = waiting_new(f);
 	alarm = waiting_new(f);
 	assert_int_equal(es_engine_lease_revoke(f->engine, &revoke.op, 9), 0);
-	assert_int_equal(waiting_end(f, &alarm, es_engine_alarm(f->engine, &alarm.op, true, corrupt)), 0);
+	assert_int_equal(
+		waiting_end(f, &alarm, es_engine_alarm(f->engine, &alarm.op, true, corrupt)), 0);
 	assert_int_equal(waiting_end(f, &revoke, 0), ES_ECORRUPT_MEMBER);
 	assert_int_equal(es_mvcc_keys(es_engine_store(f->engine)), 100);
 	w = waiting_new(f);
@@ -139,7 +142,8 @@ static void leases_come_due_on_the_clock(void **state)
 	RUN_UNTIL(f, has_value(f, "k", NULL));
 	assert_int_equal(es_engine_lease_renew(f->engine, 5, &granted), 0);
 	assert_int_equal(granted, 0);
-	assert_int_equal(es_engine_lease_ttl(f->engine, 5, &granted, &remaining), ES_ELEASE_NOT_FOUND);
+	assert_int_equal(es_engine_lease_ttl(f->engine, 5, &granted, &remaining),
+			 ES_ELEASE_NOT_FOUND);
 	assert_int_equal(grant(f, 5, ES_LEASE_TTL_MAX_S + 1, &w), ES_ELEASE_TTL_TOO_LARGE);
 	assert_int_equal(grant(f, 0, 10, &w), 0);
 	assert_true(w.op.id > 0);
@@ -169,8 +173,9 @@ static void a_full_quota_refuses_puts_until_there_is_room(void **state)
 	/* Deletes and compaction work, and then the alarm goes by itself. */
 	assert_int_equal(delete_range(f, "k", "l"), written - 1);
 	w = waiting_new(f);
-	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, es_engine_header(f->engine).revision,
-							      true)),
+	assert_int_equal(waiting_end(f, &w,
+				     es_engine_compact(f->engine, &w.op,
+						       es_engine_header(f->engine).revision, true)),
 			 0);
 	RUN_UNTIL(f, es_engine_alarms(f->engine, &alarms) == 0);
 	assert_int_equal(put(f, "small", "", 0), 0);
@@ -209,12 +214,14 @@ static void compaction_answers_as_etcd(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(put(f, "k", "v", 0), 0);
 	w = waiting_new(f);
-	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 100, false)), ES_EFUTURE_REV);
+	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 100, false)),
+			 ES_EFUTURE_REV);
 	w = waiting_new(f);
 	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 11, true)), 0);
 	assert_int_equal(es_mvcc_versions(es_engine_store(f->engine)), 1);
 	w = waiting_new(f);
-	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 11, false)), ES_ECOMPACTED);
+	assert_int_equal(waiting_end(f, &w, es_engine_compact(f->engine, &w.op, 11, false)),
+			 ES_ECOMPACTED);
 	/* The log is replayed with it. */
 	fixture_reopen(f);
 	assert_int_equal(es_mvcc_compacted(es_engine_store(f->engine)), 11);
@@ -238,7 +245,8 @@ static void old_revisions_are_compacted_by_themselves(void **state)
 	f->now_ms += 10000;
 	RUN_UNTIL(f, es_mvcc_compacted(es_engine_store(f->engine)) > 0);
 	/* Nothing younger than the retention goes. */
-	assert_true(es_mvcc_compacted(es_engine_store(f->engine)) < es_engine_header(f->engine).revision);
+	assert_true(es_mvcc_compacted(es_engine_store(f->engine)) <
+		    es_engine_header(f->engine).revision);
 }
 
 static void on_hash(void *arg, int status, const struct es_hash_kv *hash)
@@ -309,9 +317,13 @@ static void compaction_goes_on_behind_a_hash(void **state)
 	/* One batch: the hash begins, and pins what there is, right before the compaction. */
 	hashing = waiting_new(f);
 	hashing.op.done = hash_now;
-	assert_int_equal(es_engine_write(f->engine, &hashing.op, ES_COMMAND_PUT, es_slice(NULL, 0), &txn), 0);
+	assert_int_equal(
+		es_engine_write(f->engine, &hashing.op, ES_COMMAND_PUT, es_slice(NULL, 0), &txn),
+		0);
 	compaction = waiting_new(f);
-	assert_int_equal(waiting_end(f, &compaction, es_engine_compact(f->engine, &compaction.op, 12, false)), 0);
+	assert_int_equal(waiting_end(f, &compaction,
+				     es_engine_compact(f->engine, &compaction.op, 12, false)),
+			 0);
 	assert_true(hashing.done);
 	for (int i = 0; i < 10; i++)
 		(void)uv_run(&f->loop, UV_RUN_ONCE);
