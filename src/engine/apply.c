@@ -125,13 +125,24 @@ static int propose_quota_alarm(struct es_engine *e, bool activate, struct es_eng
 	return es_engine_propose(e, op, ES_COMMAND_ALARM, es_slice(body, sizeof(body)));
 }
 
+/*
+ * An alarm that the quota raised goes when the store has been below nine tenths of it for a while. Not at once: whoever compacts
+ * and then disarms by hand, as with etcd, still finds it.
+ */
+#define CALM_MS 5000
+
 void es_engine_check_quota(struct es_engine *e)
 {
-	if (!e->is_leader || e->alarm_proposed)
+	bool calm = es_mvcc_bytes(e->store) < e->config.quota_bytes / 10 * 9;
+
+	if (!e->is_leader || e->alarm_proposed || !calm || !alarm_active(e, ES_ALARM_NOSPACE)) {
+		e->calm_since_ms = es_engine_now_ms(e);
+		return;
+	}
+	if (es_engine_now_ms(e) - e->calm_since_ms < CALM_MS)
 		return;
 	for (size_t i = 0; i < e->alarm_count; i++) {
-		if (e->alarms[i].type == ES_ALARM_NOSPACE && e->alarm_by_quota[i] &&
-		    es_mvcc_bytes(e->store) < e->config.quota_bytes / 10 * 9)
+		if (e->alarms[i].type == ES_ALARM_NOSPACE && e->alarm_by_quota[i])
 			e->alarm_proposed = propose_quota_alarm(e, false, NULL) == 0;
 	}
 }

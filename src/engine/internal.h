@@ -40,6 +40,7 @@ struct es_engine {
 	bool alarm_by_quota[ES_ENGINE_ALARMS_MAX]; /* raised by us: cleared by us */
 	size_t alarm_count;
 	bool alarm_proposed;
+	uint64_t calm_since_ms; /* below the quota, with the alarm up */
 	struct es_member member;
 	struct es_arena member_strings;
 
