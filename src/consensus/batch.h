@@ -17,8 +17,8 @@
  *
  * All numbers are little-endian.
  */
-#define ES_BATCH_FORMAT 1
-#define ES_BATCH_HEADER_BYTES 16
+#define ES_BATCH_FORMAT        1
+#define ES_BATCH_HEADER_BYTES  16
 #define ES_BATCH_COMMAND_BYTES 4 /* in front of each command */
 
 /* The header into `ret_header`. */
@@ -33,9 +33,9 @@ struct es_batch_reader {
 };
 
 /*
- * Check an entry that came from a disk or a peer, all of it, and start reading its commands. ES_EFORMAT: a format or flag
- * that this program does not know; ES_ETRUNCATED: a length beyond the end; ES_ECORRUPT: anything else, among it another
- * index than `index`.
+ * Check an entry that came from a disk or a peer, all of it, and start reading its commands.
+ * ES_EFORMAT: a format or flag that this program does not know; ES_ETRUNCATED: a length beyond the
+ * end; ES_ECORRUPT: anything else, among it another index than `index`.
  */
 int es_batch_open(struct es_slice entry, uint64_t index, struct es_batch_reader *ret_reader);
 

@@ -4,27 +4,32 @@
 #include "consensus/internal.h"
 
 /*
- * When a checkpoint is due, libraft's snapshot threshold is lowered to one entry: it then asks for a snapshot after the
- * entry that it applies next. The state is encoded in slices, one at a turn of the loop, each hashed and written by a
- * worker before the next; then a worker makes it durable; then libraft stores its descriptor and cuts the log; then
- * a worker removes the files that nothing names any more.
+ * When a checkpoint is due, libraft's snapshot threshold is lowered to one entry: it then asks for
+ * a snapshot after the entry that it applies next. The state is encoded in slices, one at a turn of
+ * the loop, each hashed and written by a worker before the next; then a worker makes it durable;
+ * then libraft stores its descriptor and cuts the log; then a worker removes the files that nothing
+ * names any more.
  *
  *   FILL <-> FLUSH -> COMMIT -> PUT -> CLEAN
  *     any failure, or closing: -> CLEAN, after libraft was told that there is no snapshot
  *
  * Invariants:
- *   K1  Between checkpoints the store is pinned at the revision of the last one (c->pin): the next one must see every
- *       deletion since, or its additions would bring deleted keys back (disk/checkpoint.h).
- *   K2  Old files are removed only after libraft's own snapshot of the new checkpoint is durable. When storing that failed, it
- *       is not known which of the two is on disk: both stay until a later one succeeds.
- *   K3  The log is not closed while a run could still talk to it: before PUT it is given up first. In PUT libraft holds the
- *       request and answers it while it closes, at the latest. The consensus is not freed before the run has ended.
- *   K4  During a run the store is pinned at the compacted revision that the checkpoint states: what a compaction meanwhile
- *       takes away, the checkpoint must still hold. That pin ends after K1's new one has begun.
+ *   K1  Between checkpoints the store is pinned at the revision of the last one (c->pin): the next
+ *       one must see every deletion since, or its additions would bring deleted keys back
+ *       (disk/checkpoint.h).
+ *   K2  Old files are removed only after libraft's own snapshot of the new checkpoint is durable.
+ *       When storing that failed, it is not known which of the two is on disk: both stay until a
+ *       later one succeeds.
+ *   K3  The log is not closed while a run could still talk to it: before PUT it is given up first.
+ *       In PUT libraft holds the request and answers it while it closes, at the latest. The
+ *       consensus is not freed before the run has ended.
+ *   K4  During a run the store is pinned at the compacted revision that the checkpoint states:
+ *       what a compaction meanwhile takes away, the checkpoint must still hold. That pin ends
+ *       after K1's new one has begun.
  */
-#define INTERVAL_MS 1000       /* between checkpoints that are not due by the size of the log */
-#define RETRY_MS 5000          /* after a failure */
-#define ENTRY_OVERHEAD_BYTES 128 /* of an entry in libraft's memory */
+#define INTERVAL_MS          1000 /* between checkpoints that are not due by the size of the log */
+#define RETRY_MS             5000 /* after a failure */
+#define ENTRY_OVERHEAD_BYTES 128  /* of an entry in libraft's memory */
 
 enum phase { PHASE_FILL, PHASE_FLUSH, PHASE_COMMIT, PHASE_PUT, PHASE_CLEAN };
 
@@ -43,7 +48,7 @@ struct es_checkpoint_run {
 	uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES];
 };
 
-/* ---- when ------------------------------------------------------------------------------------------------------- */
+/* ---- when ------------------------------------------------------------------------------------ */
 
 static bool is_due(struct es_consensus *c)
 {
@@ -73,7 +78,7 @@ void es_checkpointer_applied(struct es_consensus *c, size_t entry_bytes, uint32_
 	es_checkpointer_look(c);
 }
 
-/* ---- a run ------------------------------------------------------------------------------------------------------ */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 static void queue(struct es_checkpoint_run *run, enum phase phase);
 
@@ -92,19 +97,17 @@ static void work(uv_work_t *request)
 		else
 			run->status = es_checkpoint_flush(run->writer);
 		break;
-	case PHASE_COMMIT:
-		run->status = es_checkpoint_commit(run->writer, run->descriptor);
-		break;
+	case PHASE_COMMIT: run->status = es_checkpoint_commit(run->writer, run->descriptor); break;
 	case PHASE_CLEAN:
 		es_checkpoint_writer_free(run->writer);
 		run->writer = NULL;
 		if (run->status == 0) /* K2. What stays after a failure goes with the next one. */
-			(void)es_checkpoint_sweep(c->mem, c->fs, c->checkpoint_dir,
-						  es_slice(run->descriptor, sizeof(run->descriptor)));
+			(void)es_checkpoint_sweep(
+				c->mem, c->fs, c->checkpoint_dir,
+				es_slice(run->descriptor, sizeof(run->descriptor)));
 		break;
 	case PHASE_FILL:
-	case PHASE_PUT:
-		ES_ASSERT(false);
+	case PHASE_PUT: ES_ASSERT(false);
 	}
 }
 
@@ -133,8 +136,10 @@ static void settle(struct es_checkpoint_run *run)
 		es_mvcc_unpin(c->store, &run->pin);
 		c->checkpoint_not_before_ms = now_ms + RETRY_MS;
 		if (!run->abandon)
-			es_log(c->log, ES_LOG_WARN, "checkpoint failed; the log is kept and another one will be tried",
-			       ES_UINT("index", run->index), ES_STR("error", es_status_text(run->status)),
+			es_log(c->log, ES_LOG_WARN,
+			       "checkpoint failed; the log is kept and another one will be tried",
+			       ES_UINT("index", run->index),
+			       ES_STR("error", es_status_text(run->status)),
 			       ES_STR("detail", es_checkpoint_error(run->writer)));
 	}
 	c->callbacks.checkpoint_end(c->callbacks.ctx, run->status);
@@ -145,7 +150,8 @@ static void settle(struct es_checkpoint_run *run)
 static void give_up(struct es_checkpoint_run *run, int status)
 {
 	run->status = status;
-	es_node_checkpoint_done(run->consensus->node, NULL); /* comes back to es_checkpointer_stored */
+	es_node_checkpoint_done(run->consensus->node,
+				NULL); /* comes back to es_checkpointer_stored */
 }
 
 static void after_work(uv_work_t *request, int uv_status)
@@ -197,7 +203,8 @@ void es_checkpointer_turn(struct es_consensus *c)
 
 int es_checkpointer_begin(struct es_consensus *c, uint64_t index, uint64_t term)
 {
-	struct es_checkpoint_state state = {.cluster_id = c->cluster_id, .index = index, .term = term};
+	struct es_checkpoint_state state = {
+		.cluster_id = c->cluster_id, .index = index, .term = term};
 	const struct es_mvcc *store = NULL;
 	struct es_checkpoint_run *run;
 	int rc;
@@ -207,16 +214,19 @@ int es_checkpointer_begin(struct es_consensus *c, uint64_t index, uint64_t term)
 	if (c->closing || c->fault < 0)
 		return ES_ECANCELED;
 	run = es_calloc(c->mem, 1, sizeof(*run));
-	rc = run == NULL ? ES_ENOMEM : c->callbacks.checkpoint_begin(c->callbacks.ctx, &state, &store);
+	rc = run == NULL ? ES_ENOMEM
+			 : c->callbacks.checkpoint_begin(c->callbacks.ctx, &state, &store);
 	if (rc == 0) {
 		ES_ASSERT(store == c->store);
-		rc = es_checkpoint_writer_new(c->mem, c->fs, c->checkpoint_dir, &state, store, c->files, &run->writer);
+		rc = es_checkpoint_writer_new(c->mem, c->fs, c->checkpoint_dir, &state, store,
+					      c->files, &run->writer);
 		if (rc < 0)
 			c->callbacks.checkpoint_end(c->callbacks.ctx, rc);
 	}
 	if (rc < 0) {
 		c->checkpoint_not_before_ms = c->env->now_ms(c->env->ctx) + RETRY_MS;
-		es_log(c->log, ES_LOG_WARN, "cannot begin a checkpoint", ES_STR("error", es_status_text(rc)));
+		es_log(c->log, ES_LOG_WARN, "cannot begin a checkpoint",
+		       ES_STR("error", es_status_text(rc)));
 		es_free(c->mem, run);
 		return rc;
 	}
@@ -251,23 +261,28 @@ bool es_checkpointer_stop(struct es_consensus *c)
 	return c->run->phase == PHASE_PUT || c->run->phase == PHASE_CLEAN;
 }
 
-/* ---- at start and at the end ------------------------------------------------------------------------------------- */
+/* ---- at start and at the end ----------------------------------------------------------------- */
 
-int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor, char *errmsg, size_t errmsg_size)
+int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor, char *errmsg,
+			    size_t errmsg_size)
 {
 	struct es_checkpoint_state state;
 	struct es_buf meta;
 	int rc;
 
-	rc = es_checkpoint_descriptor_check(descriptor, c->segments.snapshot_index, c->segments.snapshot_term);
+	rc = es_checkpoint_descriptor_check(descriptor, c->segments.snapshot_index,
+					    c->segments.snapshot_term);
 	if (rc < 0) {
-		snprintf(errmsg, errmsg_size, "%s/%s: at byte 0: %s; restore the data folder from a backup, or add the member "
-			 "anew", c->raft_dir, c->segments.snapshot_file, es_status_text(rc));
+		snprintf(errmsg, errmsg_size,
+			 "%s/%s: at byte 0: %s; restore the data folder from a backup, or add the "
+			 "member "
+			 "anew",
+			 c->raft_dir, c->segments.snapshot_file, es_status_text(rc));
 		return rc;
 	}
 	es_buf_init(&meta, c->mem);
-	rc = es_checkpoint_load(c->mem, c->fs, c->checkpoint_dir, descriptor, c->store, &state, &meta, &c->files, errmsg,
-				errmsg_size);
+	rc = es_checkpoint_load(c->mem, c->fs, c->checkpoint_dir, descriptor, c->store, &state,
+				&meta, &c->files, errmsg, errmsg_size);
 	if (rc < 0)
 		goto out;
 	es_mvcc_pin(c->store, state.revision, &c->pin); /* K1 */
@@ -275,18 +290,21 @@ int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor, 
 	c->applied_index = state.index;
 	if (state.cluster_id != c->cluster_id) {
 		rc = ES_ECORRUPT;
-		snprintf(errmsg, errmsg_size, "%s: the checkpoint is one of cluster %llx, this member belongs to %llx",
-			 c->checkpoint_dir, (unsigned long long)state.cluster_id, (unsigned long long)c->cluster_id);
+		snprintf(errmsg, errmsg_size,
+			 "%s: the checkpoint is one of cluster %llx, this member belongs to %llx",
+			 c->checkpoint_dir, (unsigned long long)state.cluster_id,
+			 (unsigned long long)c->cluster_id);
 		goto out;
 	}
 	rc = c->callbacks.restored(c->callbacks.ctx, &state);
 	if (rc < 0) {
-		snprintf(errmsg, errmsg_size, "%s: cannot use the checkpoint at index %llu: %s", c->checkpoint_dir,
-			 (unsigned long long)state.index, es_status_text(rc));
+		snprintf(errmsg, errmsg_size, "%s: cannot use the checkpoint at index %llu: %s",
+			 c->checkpoint_dir, (unsigned long long)state.index, es_status_text(rc));
 		goto out;
 	}
 	es_log(c->log, ES_LOG_INFO, "loaded checkpoint", ES_UINT("index", state.index),
-	       ES_INT("revision", state.revision), ES_UINT("bytes", es_checkpoint_files_bytes(c->files)));
+	       ES_INT("revision", state.revision),
+	       ES_UINT("bytes", es_checkpoint_files_bytes(c->files)));
 out:
 	es_buf_close(&meta);
 	return rc;

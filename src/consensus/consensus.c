@@ -9,17 +9,21 @@
 #include "consensus/internal.h"
 
 /*
- * The owner of everything in this module: opens and closes the log, follows libraft's role, and decides in one place (the
- * check handle) what happens next.
+ * The owner of everything in this module: opens and closes the log, follows libraft's role, and
+ * decides in one place (the check handle) what happens next.
  *
- * libraft calls us from deep inside its own functions. What such a callback cannot do there (close libraft, propose, tell
- * the engine that all is over) it leaves for the check handle, which runs at the end of the same turn of the loop.
+ * libraft calls us from deep inside its own functions. What such a callback cannot do there (close
+ * libraft, propose, tell the engine that all is over) it leaves for the check handle, which runs at
+ * the end of the same turn of the loop.
  *
  * Invariants:
- *   C1  Callbacks come from the loop, but for restore and apply of what is on disk, which come from es_consensus_open.
- *   C2  `leader` is true only when all that was committed before is applied. The only voter knows that when libraft has
- *       started; any other new leader proposes an empty batch and waits until that is applied.
- *   C3  A fault is final for the node; nothing is handed to libraft after one. After ES_ENOSPC there is a new node, later.
+ *   C1  Callbacks come from the loop, but for restore and apply of what is on disk, which come
+ *       from es_consensus_open.
+ *   C2  `leader` is true only when all that was committed before is applied. The only voter knows
+ *       that when libraft has started; any other new leader proposes an empty batch and waits
+ *       until that is applied.
+ *   C3  A fault is final for the node; nothing is handed to libraft after one. After ES_ENOSPC
+ *       there is a new node, later.
  */
 
 void es_consensus_fault(struct es_consensus *c, int status, const char *format, ...)
@@ -47,7 +51,7 @@ void es_consensus_wake(struct es_consensus *c)
 		uv_idle_start(&c->idle, on_idle);
 }
 
-/* ---- reads ---------------------------------------------------------------------------------------------------- */
+/* ---- reads ----------------------------------------------------------------------------------- */
 
 static void answer_reads(struct es_consensus *c, int status)
 {
@@ -67,7 +71,8 @@ static void answer_reads(struct es_consensus *c, int status)
 	}
 }
 
-void es_consensus_read_index(struct es_consensus *c, void (*ready)(void *arg, int status), void *arg)
+void es_consensus_read_index(struct es_consensus *c, void (*ready)(void *arg, int status),
+			     void *arg)
 {
 	struct es_read_waiter *waiter;
 
@@ -76,7 +81,8 @@ void es_consensus_read_index(struct es_consensus *c, void (*ready)(void *arg, in
 		return;
 	}
 	if (c->leader) {
-		/* The only voter: nobody else can have acknowledged a write, and each of ours was applied before that. */
+		/* The only voter: nobody else can have acknowledged a write, and each of ours was
+		 * applied before that. */
 		ready(arg, 0);
 		return;
 	}
@@ -95,7 +101,7 @@ void es_consensus_read_index(struct es_consensus *c, void (*ready)(void *arg, in
 	es_queue_push(&c->read_waiters, &waiter->link);
 }
 
-/* ---- role ----------------------------------------------------------------------------------------------------- */
+/* ---- role ------------------------------------------------------------------------------------ */
 
 static bool is_only_voter(const struct raft *raft)
 {
@@ -161,7 +167,7 @@ static void on_changed(void *ctx)
 		c->callbacks.leadership(c->callbacks.ctx, false, leader_id, c->term);
 }
 
-/* ---- what libraft says ---------------------------------------------------------------------------------------- */
+/* ---- what libraft says ----------------------------------------------------------------------- */
 
 static int on_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice entry)
 {
@@ -173,7 +179,8 @@ static int on_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice en
 	rc = es_proposals_apply(c, index, term, entry);
 	if (rc < 0)
 		return rc;
-	if (c->raft_leader && !c->leader && term == c->term && c->inflight != NULL && c->inflight->index == index)
+	if (c->raft_leader && !c->leader && term == c->term && c->inflight != NULL &&
+	    c->inflight->index == index)
 		announce_leader(c);
 	return 0;
 }
@@ -182,12 +189,14 @@ static int on_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice en
 static int on_restore(void *ctx, struct es_slice descriptor)
 {
 	struct es_consensus *c = ctx;
-	int rc = es_checkpoint_descriptor_check(descriptor, c->segments.snapshot_index, c->segments.snapshot_term);
+	int rc = es_checkpoint_descriptor_check(descriptor, c->segments.snapshot_index,
+						c->segments.snapshot_term);
 
 	if (rc == 0 && c->segments.snapshot_index > c->applied_index)
 		rc = ES_ECORRUPT;
 	if (rc < 0)
-		es_consensus_fault(c, rc, "%s: has another snapshot than %s", c->raft_dir, c->segments.snapshot_file);
+		es_consensus_fault(c, rc, "%s: has another snapshot than %s", c->raft_dir,
+				   c->segments.snapshot_file);
 	return rc;
 }
 
@@ -205,21 +214,24 @@ static void count_fsync(struct es_consensus_stats *stats, uint64_t us)
 {
 	size_t bucket = 0;
 
-	for (uint64_t bound = 1000; bucket < ES_ARRAY_LEN(stats->fsync_bucket) - 1 && us > bound; bound *= 2)
+	for (uint64_t bound = 1000; bucket < ES_ARRAY_LEN(stats->fsync_bucket) - 1 && us > bound;
+	     bound *= 2)
 		bucket++;
 	stats->fsync_bucket[bucket]++;
 	stats->fsync_count++;
 	stats->fsync_sum_us += us;
 }
 
-static void on_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_status, const char *text)
+static void on_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_status,
+			const char *text)
 {
 	struct es_consensus *c = ctx;
 	int status = es_node_status(raft_status, text);
 
 	if (raft_status == 0) {
 		count_fsync(&c->stats, us);
-		/* Before anybody hears that it is durable. That it cannot be noted takes only a check away. */
+		/* Before anybody hears that it is durable. That it cannot be noted takes only a
+		 * check away. */
 		(void)es_guard_acknowledge(c->guard, last_index);
 	} else if (c->log_state == LOG_OPEN) {
 		es_consensus_fault(c, status, "%s: cannot write the log: %s", c->raft_dir, text);
@@ -231,7 +243,8 @@ static int set_metadata(struct es_consensus *c, const struct es_guard_metadata *
 	int rc = es_guard_set_metadata(c->guard, metadata);
 
 	if (rc < 0)
-		es_consensus_fault(c, rc, "%s: cannot write: %s", es_guard_path(c->guard), es_status_text(rc));
+		es_consensus_fault(c, rc, "%s: cannot write: %s", es_guard_path(c->guard),
+				   es_status_text(rc));
 	return rc;
 }
 
@@ -255,7 +268,7 @@ static int on_vote(void *ctx, uint64_t member_id)
 	return set_metadata(c, &newest);
 }
 
-/* ---- the check handle ------------------------------------------------------------------------------------------ */
+/* ---- the check handle ------------------------------------------------------------------------ */
 
 static void consensus_free(struct es_consensus *c)
 {
@@ -307,14 +320,14 @@ static void go_on_closing(struct es_consensus *c)
 	es_proposals_drop(c, ES_ESTOPPED);
 	switch (c->log_state) {
 	case LOG_OPEN:
-		/* What is being written ends by itself, and answers its clients; after a fault nothing does. */
+		/* What is being written ends by itself, and answers its clients; after a fault
+		 * nothing does. */
 		if (c->inflight != NULL && c->fault == 0)
 			break;
 		if (es_checkpointer_stop(c))
 			es_consensus_close_log(c);
 		break;
-	case LOG_CLOSING:
-		break;
+	case LOG_CLOSING: break;
 	case LOG_CLOSED:
 		if (c->run == NULL && !uv_is_closing((uv_handle_t *)&c->check))
 			close_handles(c);
@@ -352,7 +365,7 @@ static void on_check(uv_check_t *check)
 	es_checkpointer_turn(c);
 }
 
-/* ---- open and close -------------------------------------------------------------------------------------------- */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 static int bootstrap(struct es_consensus *c, const char *data_dir, char *errmsg, size_t errmsg_size)
 {
@@ -361,12 +374,13 @@ static int bootstrap(struct es_consensus *c, const char *data_dir, char *errmsg,
 	int rc;
 
 	raft_configuration_init(&configuration);
-	rc = es_node_status(raft_configuration_add(&configuration, c->member_id, c->address, RAFT_VOTER), "");
+	rc = es_node_status(
+		raft_configuration_add(&configuration, c->member_id, c->address, RAFT_VOTER), "");
 	if (rc == 0)
 		rc = es_node_status(raft_configuration_encode(&configuration, &encoded), "");
 	if (rc == 0)
-		rc = es_segments_create(c->mem, c->fs, data_dir, es_slice(encoded.base, encoded.len), errmsg,
-					errmsg_size);
+		rc = es_segments_create(c->mem, c->fs, data_dir,
+					es_slice(encoded.base, encoded.len), errmsg, errmsg_size);
 	else
 		snprintf(errmsg, errmsg_size, "%s: %s", c->raft_dir, es_status_text(rc));
 	raft_free(encoded.base);
@@ -382,7 +396,8 @@ static int note_ours(void *arg, const char *name)
 }
 
 /* The folders, and in a new data folder the log. */
-static int make_folders(struct es_consensus *c, const char *data_dir, char *errmsg, size_t errmsg_size)
+static int make_folders(struct es_consensus *c, const char *data_dir, char *errmsg,
+			size_t errmsg_size)
 {
 	bool has_log = false, has_checkpoints = false;
 	int rc;
@@ -405,16 +420,19 @@ static int make_folders(struct es_consensus *c, const char *data_dir, char *errm
 	if (has_log)
 		return 0;
 	if (has_checkpoints || es_guard_acknowledged(c->guard) > 0) {
-		snprintf(errmsg, errmsg_size, "%s: the log is missing; restore the data folder from a backup, or add the "
-			 "member anew", c->raft_dir);
+		snprintf(
+			errmsg, errmsg_size,
+			"%s: the log is missing; restore the data folder from a backup, or add the "
+			"member anew",
+			c->raft_dir);
 		return ES_ENOENT;
 	}
 	return bootstrap(c, data_dir, errmsg, errmsg_size);
 }
 
 /*
- * Look at the log, load the checkpoint that it is based on (`state_is_new`), and repair what a crash left; in this order,
- * so that nothing is changed when something is damaged.
+ * Look at the log, load the checkpoint that it is based on (`state_is_new`), and repair what a
+ * crash left; in this order, so that nothing is changed when something is damaged.
  */
 static int check_log(struct es_consensus *c, bool state_is_new, char *errmsg, size_t errmsg_size)
 {
@@ -422,8 +440,9 @@ static int check_log(struct es_consensus *c, bool state_is_new, char *errmsg, si
 	struct es_slice snapshot;
 	int rc;
 
-	rc = es_segments_check(c->mem, c->fs, c->raft_dir, c->guard, es_batch_index, ES_CHECKPOINT_DESCRIPTOR_BYTES,
-			       &segments, &c->segments, errmsg, errmsg_size);
+	rc = es_segments_check(c->mem, c->fs, c->raft_dir, c->guard, es_batch_index,
+			       ES_CHECKPOINT_DESCRIPTOR_BYTES, &segments, &c->segments, errmsg,
+			       errmsg_size);
 	if (rc < 0)
 		return rc;
 	snapshot = es_segments_snapshot(segments);
@@ -434,7 +453,8 @@ static int check_log(struct es_consensus *c, bool state_is_new, char *errmsg, si
 	es_segments_free(segments);
 	if (rc == 0 && c->segments.cut_bytes > 0)
 		es_log(c->log, ES_LOG_WARN, "cut an unfinished write off the end of the log",
-		       ES_STR("file", c->segments.cut_file), ES_UINT("offset", c->segments.cut_offset),
+		       ES_STR("file", c->segments.cut_file),
+		       ES_UINT("offset", c->segments.cut_offset),
 		       ES_UINT("bytes", c->segments.cut_bytes));
 	return rc;
 }
@@ -448,7 +468,8 @@ static int check_membership(struct es_consensus *c, char *errmsg, size_t errmsg_
 		if (members->servers[i].id == c->member_id)
 			return 0;
 	}
-	snprintf(errmsg, errmsg_size, "%s: the log does not know member %llx; is it the folder of another member?",
+	snprintf(errmsg, errmsg_size,
+		 "%s: the log does not know member %llx; is it the folder of another member?",
 		 c->raft_dir, (unsigned long long)c->member_id);
 	es_node_abandon(c->node);
 	c->node = NULL;
@@ -465,7 +486,8 @@ static int open_node(struct es_consensus *c, char *errmsg, size_t errmsg_size)
 		.address = c->address,
 		.heartbeat_ms = c->heartbeat_ms,
 		.election_ms = c->election_ms,
-		.callbacks = {on_apply, on_restore, on_checkpoint, on_checkpoint_stored, on_appended, on_term, on_vote, on_changed, c},
+		.callbacks = {on_apply, on_restore, on_checkpoint, on_checkpoint_stored,
+			      on_appended, on_term, on_vote, on_changed, c},
 	};
 	int rc = es_node_open(&config, &c->node, errmsg, errmsg_size);
 
@@ -508,8 +530,10 @@ static int copy_config(struct es_consensus *c, const struct es_consensus_config 
 	c->member_id = config->member_id;
 	c->heartbeat_ms = config->heartbeat_ms;
 	c->election_ms = config->election_ms;
-	c->checkpoint_entries = config->checkpoint_entries != 0 ? config->checkpoint_entries : UINT64_MAX;
-	c->checkpoint_log_bytes = config->checkpoint_log_bytes != 0 ? config->checkpoint_log_bytes : 64u << 20;
+	c->checkpoint_entries = config->checkpoint_entries != 0 ? config->checkpoint_entries
+								: UINT64_MAX;
+	c->checkpoint_log_bytes = config->checkpoint_log_bytes != 0 ? config->checkpoint_log_bytes
+								    : 64u << 20;
 	c->batch_bytes_max = config->batch_bytes_max != 0 ? config->batch_bytes_max : 1u << 20;
 	c->log_state = LOG_CLOSED;
 	es_queue_init(&c->batches);
@@ -517,14 +541,15 @@ static int copy_config(struct es_consensus *c, const struct es_consensus_config 
 	rc = es_fs_join(config->data_dir, "raft", c->raft_dir);
 	if (rc == 0)
 		rc = es_fs_join(config->data_dir, "checkpoints", c->checkpoint_dir);
-	if (rc < 0 || c->member_id == 0 || c->heartbeat_ms == 0 || c->heartbeat_ms >= c->election_ms)
+	if (rc < 0 || c->member_id == 0 || c->heartbeat_ms == 0 ||
+	    c->heartbeat_ms >= c->election_ms)
 		return ES_EINVAL;
 	c->address = es_strndup(c->mem, es_slice_str(config->peer_address));
 	return c->address == NULL ? ES_ENOMEM : 0;
 }
 
-int es_consensus_open(const struct es_consensus_config *config, struct es_consensus **ret_consensus, char *errmsg,
-		      size_t errmsg_size)
+int es_consensus_open(const struct es_consensus_config *config, struct es_consensus **ret_consensus,
+		      char *errmsg, size_t errmsg_size)
 {
 	struct es_consensus *c = es_calloc(config->mem, 1, sizeof(*c));
 	int rc;
@@ -552,11 +577,12 @@ int es_consensus_open(const struct es_consensus_config *config, struct es_consen
 	if (rc < 0)
 		goto fail;
 	/* What an unfinished checkpoint left behind. */
-	rc = es_checkpoint_sweep(c->mem, c->fs, c->checkpoint_dir,
-				 es_slice(c->descriptor, c->files != NULL ? sizeof(c->descriptor) : 0));
+	rc = es_checkpoint_sweep(
+		c->mem, c->fs, c->checkpoint_dir,
+		es_slice(c->descriptor, c->files != NULL ? sizeof(c->descriptor) : 0));
 	if (rc < 0)
-		es_log(c->log, ES_LOG_WARN, "cannot remove left-over files", ES_STR("folder", c->checkpoint_dir),
-		       ES_STR("error", es_status_text(rc)));
+		es_log(c->log, ES_LOG_WARN, "cannot remove left-over files",
+		       ES_STR("folder", c->checkpoint_dir), ES_STR("error", es_status_text(rc)));
 	uv_idle_init(c->loop, &c->idle);
 	uv_check_init(c->loop, &c->check);
 	uv_timer_init(c->loop, &c->space_timer);
@@ -568,7 +594,8 @@ int es_consensus_open(const struct es_consensus_config *config, struct es_consen
 	c->applied_index = raft_last_applied(es_node_raft(c->node));
 	on_changed(c);
 	if (config->unsafe_no_fsync)
-		es_log(c->log, ES_LOG_WARN, "unsafe-no-fsync has no effect: the log is always written durably");
+		es_log(c->log, ES_LOG_WARN,
+		       "unsafe-no-fsync has no effect: the log is always written durably");
 	errmsg[0] = '\0';
 	*ret_consensus = c;
 	return 0;
@@ -586,7 +613,7 @@ void es_consensus_close(struct es_consensus *c, void (*closed)(void *ctx), void 
 	es_consensus_wake(c);
 }
 
-/* ---- the rest -------------------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 int es_consensus_propose(struct es_consensus *c, struct es_slice command, void *op)
 {

@@ -69,12 +69,14 @@ struct es_consensus {
 
 	/* Checkpoints (checkpointer.c). */
 	struct es_mvcc *store;
-	struct es_checkpoint_files *files; /* of the last one, or NULL */
-	struct es_mvcc_pin pin;            /* set while there are files */
-	struct es_segments_report segments; /* what the log was found to be */
-	uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES]; /* that the log was opened with, if there are files */
-	struct es_checkpoint_run *run;     /* the one under way */
-	uint64_t log_bytes, log_bytes_kept; /* applied in this run, and how much of that the last checkpoint covers */
+	struct es_checkpoint_files *files;                  /* of the last one, or NULL */
+	struct es_mvcc_pin pin;                             /* set while there are files */
+	struct es_segments_report segments;                 /* what the log was found to be */
+	uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES]; /* that the log was opened with, if
+							       there are files */
+	struct es_checkpoint_run *run;                      /* the one under way */
+	uint64_t log_bytes, log_bytes_kept; /* applied in this run, and how much of that the last
+					       checkpoint covers */
 	uint64_t log_commands, log_commands_kept;
 	uint64_t checkpoint_last_ms;
 	uint64_t checkpoint_not_before_ms;
@@ -101,7 +103,8 @@ struct es_consensus {
 
 /* Let the check handle run in this turn of the loop, or at once in the next. */
 void es_consensus_wake(struct es_consensus *c);
-/* Something stops the member, or (ES_ENOSPC) the log. Acted on by the check handle. The first one counts. */
+/* Something stops the member, or (ES_ENOSPC) the log. Acted on by the check handle. The first one
+ * counts. */
 void es_consensus_fault(struct es_consensus *c, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -115,7 +118,8 @@ int es_consensus_reopen_log(struct es_consensus *c, char *errmsg, size_t errmsg_
 #define ES_SPACE_MARGIN_BYTES ((uint64_t)3 * 8 * 1024 * 1024)
 /* About to write `more` bytes: is there room? Sets disk_full if not. */
 void es_space_look(struct es_consensus *c, size_t more);
-/* libraft ran out of space, and will not go on: close it until there is room. Called at each turn until then. */
+/* libraft ran out of space, and will not go on: close it until there is room. Called at each turn
+ * until then. */
 void es_space_lost_log(struct es_consensus *c);
 
 /* proposals.c */
@@ -125,8 +129,8 @@ void es_proposals_flush(struct es_consensus *c);
 /* Answer everything that is not with libraft yet. */
 void es_proposals_drop(struct es_consensus *c, int status);
 /* Apply one committed entry. */
-int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, struct es_slice entry);
-
+int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term,
+		       struct es_slice entry);
 
 /* checkpointer.c */
 /* An entry was applied: is a checkpoint due? */
@@ -138,9 +142,11 @@ int es_checkpointer_begin(struct es_consensus *c, uint64_t index, uint64_t term)
 void es_checkpointer_turn(struct es_consensus *c);
 /* libraft has stored the descriptor, or not. */
 void es_checkpointer_stored(struct es_consensus *c, int raft_status);
-/* Give up what is under way. True when the log can be closed; else the check handle is woken when it can. */
+/* Give up what is under way. True when the log can be closed; else the check handle is woken when
+ * it can. */
 bool es_checkpointer_stop(struct es_consensus *c);
-int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor, char *errmsg, size_t errmsg_size);
+int es_checkpointer_restore(struct es_consensus *c, struct es_slice descriptor, char *errmsg,
+			    size_t errmsg_size);
 void es_checkpointer_close(struct es_consensus *c);
 
 #endif

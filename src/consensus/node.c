@@ -12,17 +12,21 @@
  * What is wrapped, and why:
  *
  *   append        to time it, and to hear of a failure before libraft acts on it
- *   snapshot_put  libraft would take the state as one buffer. Its fsm gives a placeholder instead; the owner writes a
- *                 checkpoint in its own time, and only then the original is called, with the checkpoint's descriptor in the
- *                 place of the placeholder. libraft cuts its log when that is stored.
- *   set_term      to keep a checked copy of what libraft writes without a checksum
- *   set_vote
- *   start         to be called back after every tick and every message: libraft 0.15 tells nobody of a change of role
+ *   snapshot_put  libraft would take the state as one buffer. Its fsm gives a placeholder instead;
+ *                 the owner writes a checkpoint in its own time, and only then the original is
+ *                 called, with the checkpoint's descriptor in the place of the placeholder.
+ *                 libraft cuts its log when that is stored.
+ *   set_term, set_vote
+ *                 to keep a checked copy of what libraft writes without a checksum
+ *   start         to be called back after every tick and every message: libraft 0.15 tells nobody
+ *                 of a change of role
  *
  * Invariants:
- *   N1  An append that libraft refused may still be in its queue (it frees nothing then) and come back when it closes. The
- *       request therefore lives until it was called back or the node is closed.
- *   N2  libraft does not wait for a checkpoint when it closes, so it is answered before raft_close is called.
+ *   N1  An append that libraft refused may still be in its queue (it frees nothing then) and come
+ *       back when it closes. The request therefore lives until it was called back or the node is
+ *       closed.
+ *   N2  libraft does not wait for a checkpoint when it closes, so it is answered before raft_close
+ *       is called.
  */
 struct node_append {
 	struct raft_io_append request;
@@ -51,7 +55,7 @@ uint64_t es_node_term_of(struct es_node *node, uint64_t index)
 
 	if (index == log->snapshot.last_index)
 		return log->snapshot.last_term;
-	if (log->size == 0 || index <= log->offset || index - log->offset > log->size)
+	if (index <= log->offset || index > raft_last_index(&node->raft))
 		return 0;
 	return log->entries[(log->front + (index - log->offset - 1)) % log->size].term;
 }
@@ -72,7 +76,8 @@ static void on_recv(struct raft_io *io, struct raft_message *message)
 	node->callbacks.changed(node->callbacks.ctx);
 }
 
-static int wrapped_start(struct raft_io *io, unsigned tick_ms, raft_io_tick_cb tick, raft_io_recv_cb recv)
+static int wrapped_start(struct raft_io *io, unsigned tick_ms, raft_io_tick_cb tick,
+			 raft_io_recv_cb recv)
 {
 	struct es_node *node = node_of(io);
 
@@ -110,7 +115,8 @@ static void append_done(struct raft_io_append *request, int status)
 	es_queue_remove(&append->link);
 	if (!orphan)
 		node->callbacks.appended(node->callbacks.ctx, append->last_index,
-					 (uv_hrtime() - append->begin_ns) / 1000, status, node->io.errmsg);
+					 (uv_hrtime() - append->begin_ns) / 1000, status,
+					 node->io.errmsg);
 	es_free(node->mem, append);
 	if (orphan)
 		return;
@@ -118,8 +124,8 @@ static void append_done(struct raft_io_append *request, int status)
 	node->callbacks.changed(node->callbacks.ctx);
 }
 
-static int wrapped_append(struct raft_io *io, struct raft_io_append *request, const struct raft_entry entries[],
-			  unsigned n, raft_io_append_cb done)
+static int wrapped_append(struct raft_io *io, struct raft_io_append *request,
+			  const struct raft_entry entries[], unsigned n, raft_io_append_cb done)
 {
 	struct es_node *node = node_of(io);
 	struct node_append *append = es_calloc(node->mem, 1, sizeof(*append));
@@ -137,7 +143,8 @@ static int wrapped_append(struct raft_io *io, struct raft_io_append *request, co
 	rv = node->original_append(io, &append->request, entries, n, append_done);
 	if (rv != 0) {
 		append->orphan = true;
-		node->callbacks.appended(node->callbacks.ctx, append->last_index, 0, rv, io->errmsg);
+		node->callbacks.appended(node->callbacks.ctx, append->last_index, 0, rv,
+					 io->errmsg);
 	}
 	return rv;
 }
@@ -183,7 +190,8 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 	return 0;
 }
 
-static int wrapped_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *request,
+static int wrapped_snapshot_put(struct raft_io *io, unsigned trailing,
+				struct raft_io_snapshot_put *request,
 				const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb done)
 {
 	struct es_node *node = node_of(io);
@@ -219,7 +227,8 @@ void es_node_checkpoint_done(struct es_node *node, const uint8_t *descriptor)
 	node->put = NULL;
 	if (descriptor != NULL) {
 		memcpy(node->snapshot->bufs[0].base, descriptor, ES_CHECKPOINT_DESCRIPTOR_BYTES);
-		rv = node->original_snapshot_put(&node->io, node->put_trailing, request, node->snapshot, put_stored);
+		rv = node->original_snapshot_put(&node->io, node->put_trailing, request,
+						 node->snapshot, put_stored);
 	}
 	if (rv != 0) {
 		node->put_done(request, rv);
@@ -270,7 +279,8 @@ static void ignore_changed(void *ctx)
 	(void)ctx;
 }
 
-static void ignore_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_status, const char *text)
+static void ignore_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_status,
+			    const char *text)
 {
 	(void)ctx;
 	(void)last_index;
@@ -306,7 +316,8 @@ static void wrap(struct es_node *node)
 	};
 }
 
-int es_node_open(const struct es_node_config *config, struct es_node **ret_node, char *errmsg, size_t errmsg_size)
+int es_node_open(const struct es_node_config *config, struct es_node **ret_node, char *errmsg,
+		 size_t errmsg_size)
 {
 	struct es_node *node = es_calloc(config->mem, 1, sizeof(*node));
 	int rc;
@@ -342,7 +353,8 @@ int es_node_open(const struct es_node_config *config, struct es_node **ret_node,
 	raft_set_heartbeat_timeout(&node->raft, config->heartbeat_ms);
 	raft_set_election_timeout(&node->raft, config->election_ms);
 	raft_set_pre_vote(&node->raft, true);
-	raft_set_snapshot_trailing(&node->raft, 1); /* 0 would mean "put a foreign snapshot in the place of the log" */
+	raft_set_snapshot_trailing(
+		&node->raft, 1); /* 0 would mean "put a foreign snapshot in the place of the log" */
 	es_node_want_checkpoint(node, false);
 	rv = raft_start(&node->raft);
 	if (rv != 0) {
@@ -361,30 +373,24 @@ int es_node_status(int raft_status, const char *text)
 	const char *number = strstr(text, "write failed: -");
 
 	switch (raft_status) {
-	case 0:
-		return 0;
-	case RAFT_NOMEM:
-		return ES_ENOMEM;
-	case RAFT_NOSPACE:
-		return ES_ENOSPC;
-	case RAFT_NOTLEADER:
-		return ES_ENOT_LEADER;
-	case RAFT_LEADERSHIPLOST:
-		return ES_ELEADER_CHANGED;
+	case 0: return 0;
+	case RAFT_NOMEM: return ES_ENOMEM;
+	case RAFT_NOSPACE: return ES_ENOSPC;
+	case RAFT_NOTLEADER: return ES_ENOT_LEADER;
+	case RAFT_LEADERSHIPLOST: return ES_ELEADER_CHANGED;
 	case RAFT_SHUTDOWN:
-	case RAFT_CANCELED:
-		return ES_ESTOPPED;
+	case RAFT_CANCELED: return ES_ESTOPPED;
 	case RAFT_CORRUPT:
-	case RAFT_MALFORMED:
-		return ES_ECORRUPT;
+	case RAFT_MALFORMED: return ES_ECORRUPT;
 	case RAFT_IOERR:
-		/* libraft's writer has one number for all errors and puts the system's into its text. */
+		/* libraft's writer has one number for all errors and puts the system's into its
+		 * text. */
 		if (number != NULL && sscanf(number, "write failed: -%d", &error_number) == 1)
 			return es_fs_status(error_number);
-		if (strstr(text, "not enough space") != NULL || strstr(text, "no space left") != NULL)
+		if (strstr(text, "not enough space") != NULL ||
+		    strstr(text, "no space left") != NULL)
 			return ES_ENOSPC;
 		return ES_EIO;
-	default:
-		return ES_EIO;
+	default: return ES_EIO;
 	}
 }

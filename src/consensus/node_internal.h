@@ -20,8 +20,8 @@ struct es_node {
 	int (*original_start)(struct raft_io *, unsigned, raft_io_tick_cb, raft_io_recv_cb);
 	int (*original_set_term)(struct raft_io *, raft_term);
 	int (*original_set_vote)(struct raft_io *, raft_id);
-	int (*original_append)(struct raft_io *, struct raft_io_append *, const struct raft_entry[], unsigned,
-			       raft_io_append_cb);
+	int (*original_append)(struct raft_io *, struct raft_io_append *, const struct raft_entry[],
+			       unsigned, raft_io_append_cb);
 	int (*original_snapshot_put)(struct raft_io *, unsigned, struct raft_io_snapshot_put *,
 				     const struct raft_snapshot *, raft_io_snapshot_put_cb);
 	raft_io_tick_cb tick;

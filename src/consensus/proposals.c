@@ -5,13 +5,15 @@
 /*
  * From proposals to log entries and back.
  *
- * Proposals are collected into the newest batch of the queue. The check handle hands the oldest batch to libraft when none
- * is being written: what arrives during a write becomes the next batch, so batches grow with the load by themselves.
+ * Proposals are collected into the newest batch of the queue. The check handle hands the oldest
+ * batch to libraft when none is being written: what arrives during a write becomes the next batch,
+ * so batches grow with the load by themselves.
  *
  * Invariants:
- *   P1  At most one entry is being written at any time. libraft writes one thing at a time anyway, but would put several
- *       waiting entries into one write, and a torn write could then leave a broken entry before a whole one. With P1 an entry
- *       on disk proves that all earlier ones were written completely, which is how corruption is told from a torn tail
+ *   P1  At most one entry is being written at any time. libraft writes one thing at a time anyway,
+ *       but would put several waiting entries into one write, and a torn write could then leave a
+ *       broken entry before a whole one. With P1 an entry on disk proves that all earlier ones
+ *       were written completely, which is how corruption is told from a torn tail
  *       (disk/segments.c).
  *   P2  Each op is answered exactly once: by apply, or by dropped.
  */
@@ -91,7 +93,8 @@ static int batch_add(struct es_batch *batch, struct es_slice command, void *op)
 
 static struct es_batch *newest_batch(struct es_consensus *c)
 {
-	return es_queue_empty(&c->batches) ? NULL : ES_QUEUE_ITEM(c->batches.prev, struct es_batch, link);
+	return es_queue_empty(&c->batches) ? NULL
+					   : ES_QUEUE_ITEM(c->batches.prev, struct es_batch, link);
 }
 
 int es_proposals_add(struct es_consensus *c, struct es_slice command, void *op)
@@ -158,7 +161,9 @@ static void batch_done(struct raft_apply *request, int raft_status, void *result
 	ES_ASSERT(c->inflight == batch);
 	c->inflight = NULL;
 	if (raft_status != 0)
-		status = c->fault < 0 ? c->fault : c->closing ? ES_ESTOPPED : es_node_status(raft_status, "");
+		status = c->fault < 0 ? c->fault
+			 : c->closing ? ES_ESTOPPED
+				      : es_node_status(raft_status, "");
 	ES_ASSERT(raft_status != 0 || batch->answered == batch->count);
 	batch_drop(batch, status);
 	es_consensus_wake(c);
@@ -222,7 +227,8 @@ void es_proposals_flush(struct es_consensus *c)
 
 int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, struct es_slice entry)
 {
-	struct es_batch *batch = c->inflight != NULL && c->inflight->index == index ? c->inflight : NULL;
+	struct es_batch *batch = c->inflight != NULL && c->inflight->index == index ? c->inflight
+										    : NULL;
 	struct es_batch_reader reader;
 	struct es_slice command;
 	uint32_t count;
@@ -248,8 +254,8 @@ int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, st
 		}
 		rc = c->callbacks.apply(c->callbacks.ctx, index, term, command, op);
 		if (rc < 0) {
-			es_consensus_fault(c, rc, "cannot apply log entry %llu: %s", (unsigned long long)index,
-					   es_status_text(rc));
+			es_consensus_fault(c, rc, "cannot apply log entry %llu: %s",
+					   (unsigned long long)index, es_status_text(rc));
 			return rc;
 		}
 		c->stats.proposals_applied++;

@@ -2,16 +2,18 @@
 #include "consensus/internal.h"
 
 /*
- * A full disk. libraft gives up for good when a segment cannot be allotted or written, so writes are kept from it while less
- * than a margin is free: proposals are refused, reads go on, and a timer looks whether there is room again.
+ * A full disk. libraft gives up for good when a segment cannot be allotted or written, so writes
+ * are kept from it while less than a margin is free: proposals are refused, reads go on, and a
+ * timer looks whether there is room again.
  *
- * Should libraft run out of space all the same (somebody else may fill the disk at once), it is closed, and opened once
- * more in this process when there is room. The state stays: entries at or below the applied index are passed over.
+ * Should libraft run out of space all the same (somebody else may fill the disk at once), it is
+ * closed, and opened once more in this process when there is room. The state stays: entries at or
+ * below the applied index are passed over.
  */
-#define LOOK_EVERY_MS 50
-#define LOOK_BYTES ((size_t)1 << 20) /* a write of this size is looked at in any case */
+#define LOOK_EVERY_MS  50
+#define LOOK_BYTES     ((size_t)1 << 20) /* a write of this size is looked at in any case */
 #define RETRY_EVERY_MS 200
-#define AGAIN_BYTES ((uint64_t)8 << 20) /* above the margin, so that the answer does not swing */
+#define AGAIN_BYTES    ((uint64_t)8 << 20) /* above the margin, so that the answer does not swing */
 
 static void on_space_timer(uv_timer_t *timer);
 
@@ -32,14 +34,16 @@ void es_space_look(struct es_consensus *c, size_t more)
 	if (c->disk_full || (more < LOOK_BYTES && now_ms < c->space_checked_ms + LOOK_EVERY_MS))
 		return;
 	c->space_checked_ms = now_ms;
-	if (c->fs->free_bytes(c->fs->ctx, c->raft_dir, &free_bytes) == 0 && free_bytes < ES_SPACE_MARGIN_BYTES + more)
+	if (c->fs->free_bytes(c->fs->ctx, c->raft_dir, &free_bytes) == 0 &&
+	    free_bytes < ES_SPACE_MARGIN_BYTES + more)
 		disk_is_full(c);
 }
 
 void es_space_lost_log(struct es_consensus *c)
 {
 	if (!c->disk_full)
-		es_log(c->log, ES_LOG_WARN, "the log ran out of space and waits for it", ES_STR("error", c->fault_text));
+		es_log(c->log, ES_LOG_WARN, "the log ran out of space and waits for it",
+		       ES_STR("error", c->fault_text));
 	disk_is_full(c);
 	es_proposals_drop(c, ES_ENOSPC);
 	if (c->log_state == LOG_OPEN && es_checkpointer_stop(c))

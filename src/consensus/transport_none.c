@@ -15,8 +15,8 @@ static int none_listen(struct raft_uv_transport *transport, raft_uv_accept_cb ac
 	return 0;
 }
 
-static int none_connect(struct raft_uv_transport *transport, struct raft_uv_connect *request, raft_id id,
-			const char *address, raft_uv_connect_cb connected)
+static int none_connect(struct raft_uv_transport *transport, struct raft_uv_connect *request,
+			raft_id id, const char *address, raft_uv_connect_cb connected)
 {
 	(void)transport;
 	(void)request;

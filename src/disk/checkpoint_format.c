@@ -9,7 +9,7 @@ static const uint8_t versions_magic[8] = {'e', 's', 't', 'v', 'e', 'r', 's', 0};
 
 #define MANIFEST_FILE_BYTES 80
 
-/* ---- descriptor ------------------------------------------------------------------------------------------------- */
+/* ---- descriptor ------------------------------------------------------------------------------ */
 
 static uint32_t descriptor_checksum(const uint8_t *bytes)
 {
@@ -29,7 +29,8 @@ void es_checkpoint_descriptor_encode(const struct es_checkpoint_descriptor *desc
 	es_store_u32le(ret_bytes + 28, descriptor_checksum(ret_bytes));
 }
 
-int es_checkpoint_descriptor_decode(struct es_slice bytes, struct es_checkpoint_descriptor *ret_descriptor)
+int es_checkpoint_descriptor_decode(struct es_slice bytes,
+				    struct es_checkpoint_descriptor *ret_descriptor)
 {
 	if (bytes.len < ES_CHECKPOINT_DESCRIPTOR_BYTES)
 		return ES_ETRUNCATED;
@@ -55,7 +56,7 @@ int es_checkpoint_descriptor_check(struct es_slice bytes, uint64_t index, uint64
 	return rc;
 }
 
-/* ---- manifest --------------------------------------------------------------------------------------------------- */
+/* ---- manifest -------------------------------------------------------------------------------- */
 
 void es_checkpoint_files_free(struct es_checkpoint_files *files)
 {
@@ -84,8 +85,8 @@ uint64_t es_checkpoint_files_bytes(const struct es_checkpoint_files *files)
 	return bytes;
 }
 
-int es_checkpoint_files_copy(const struct es_mem *mem, const struct es_checkpoint_files *files, size_t extra,
-			     struct es_checkpoint_files **ret_copy)
+int es_checkpoint_files_copy(const struct es_mem *mem, const struct es_checkpoint_files *files,
+			     size_t extra, struct es_checkpoint_files **ret_copy)
 {
 	size_t count = files != NULL ? files->count : 0;
 	struct es_checkpoint_files *copy = es_calloc(mem, 1, sizeof(*copy));
@@ -106,10 +107,11 @@ int es_checkpoint_files_copy(const struct es_mem *mem, const struct es_checkpoin
 	return 0;
 }
 
-int es_checkpoint_manifest_encode(const struct es_checkpoint_state *state, const struct es_checkpoint_files *files,
-				  struct es_buf *ret_bytes)
+int es_checkpoint_manifest_encode(const struct es_checkpoint_state *state,
+				  const struct es_checkpoint_files *files, struct es_buf *ret_bytes)
 {
-	int rc = es_buf_reserve(ret_bytes, 96 + files->count * MANIFEST_FILE_BYTES + state->meta.len);
+	int rc = es_buf_reserve(ret_bytes,
+				96 + files->count * MANIFEST_FILE_BYTES + state->meta.len);
 
 	if (rc < 0)
 		return rc;
@@ -155,7 +157,8 @@ static void read_file(struct es_reader *r, struct es_checkpoint_file *ret_file)
 }
 
 /* The files follow one another and end at or below the state's revision. */
-static bool files_fit(const struct es_checkpoint_files *files, const struct es_checkpoint_state *state)
+static bool files_fit(const struct es_checkpoint_files *files,
+		      const struct es_checkpoint_state *state)
 {
 	int64_t after = 0;
 
@@ -171,7 +174,8 @@ static bool files_fit(const struct es_checkpoint_files *files, const struct es_c
 }
 
 int es_checkpoint_manifest_decode(const struct es_mem *mem, struct es_slice bytes,
-				  struct es_checkpoint_state *ret_state, struct es_checkpoint_files **ret_files)
+				  struct es_checkpoint_state *ret_state,
+				  struct es_checkpoint_files **ret_files)
 {
 	struct es_reader r = es_reader(bytes);
 	struct es_slice magic = es_read_bytes(&r, 8);
@@ -184,7 +188,8 @@ int es_checkpoint_manifest_decode(const struct es_mem *mem, struct es_slice byte
 	if (r.failed)
 		return ES_ETRUNCATED;
 	format = es_read_u32le(&r);
-	if (memcmp(magic.data, manifest_magic, 8) != 0 || (!r.failed && format != ES_CHECKPOINT_FORMAT))
+	if (memcmp(magic.data, manifest_magic, 8) != 0 ||
+	    (!r.failed && format != ES_CHECKPOINT_FORMAT))
 		return ES_EFORMAT;
 	count = es_read_u32le(&r);
 	*ret_state = (struct es_checkpoint_state){0};
@@ -218,7 +223,7 @@ int es_checkpoint_manifest_decode(const struct es_mem *mem, struct es_slice byte
 	return 0;
 }
 
-/* ---- data files ------------------------------------------------------------------------------------------------- */
+/* ---- data files ------------------------------------------------------------------------------ */
 
 void es_checkpoint_file_header(const struct es_checkpoint_file *file, uint64_t cluster_id,
 			       uint8_t ret_bytes[ES_CHECKPOINT_FILE_HEADER_BYTES])
@@ -232,7 +237,8 @@ void es_checkpoint_file_header(const struct es_checkpoint_file *file, uint64_t c
 	es_store_u64le(ret_bytes + 40, (uint64_t)file->last);
 }
 
-static void block_hash(struct es_slice header, struct es_slice payload, uint8_t ret_hash[ES_BLAKE3_BYTES])
+static void block_hash(struct es_slice header, struct es_slice payload,
+		       uint8_t ret_hash[ES_BLAKE3_BYTES])
 {
 	struct es_blake3 hasher;
 
@@ -273,11 +279,12 @@ bool es_checkpoint_block_matches(const struct es_checkpoint_block *block, struct
 }
 
 /*
- * A version: flags, main revision as the difference to the one before, sub revision, key; unless it is a tombstone then
- * main minus create revision, version, lease if there is one, value. Numbers are LEB128.
+ * A version: flags, main revision as the difference to the one before, sub revision, key; unless it
+ * is a tombstone then main minus create revision, version, lease if there is one, value. Numbers
+ * are LEB128.
  */
-#define FLAG_TOMBSTONE 1
-#define FLAG_LEASE 2
+#define FLAG_TOMBSTONE   1
+#define FLAG_LEASE       2
 #define VARINT_BYTES_MAX 10
 
 static uint8_t *put_varint(uint8_t *p, uint64_t value)
@@ -296,10 +303,12 @@ static uint8_t *put_bytes(uint8_t *p, struct es_slice bytes)
 	return p + bytes.len;
 }
 
-int es_checkpoint_version_encode(const struct es_mvcc_kv *kv, int64_t previous, struct es_buf *ret_payload)
+int es_checkpoint_version_encode(const struct es_mvcc_kv *kv, int64_t previous,
+				 struct es_buf *ret_payload)
 {
 	bool tombstone = kv->version == 0;
-	int rc = es_buf_reserve(ret_payload, 1 + 7 * VARINT_BYTES_MAX + kv->key.len + kv->value.len);
+	int rc = es_buf_reserve(ret_payload,
+				1 + 7 * VARINT_BYTES_MAX + kv->key.len + kv->value.len);
 	uint8_t *p;
 
 	if (rc < 0)
@@ -349,7 +358,8 @@ static bool get_bytes(const uint8_t **p, const uint8_t *end, struct es_slice *re
 	return true;
 }
 
-int es_checkpoint_version_decode(struct es_slice *payload, int64_t *previous, struct es_mvcc_kv *ret_kv)
+int es_checkpoint_version_decode(struct es_slice *payload, int64_t *previous,
+				 struct es_mvcc_kv *ret_kv)
 {
 	const uint8_t *p = payload->data;
 	const uint8_t *end = p + payload->len;
@@ -362,7 +372,8 @@ int es_checkpoint_version_decode(struct es_slice *payload, int64_t *previous, st
 	flags = *p++;
 	if ((flags & ~(FLAG_TOMBSTONE | FLAG_LEASE)) != 0 || flags == (FLAG_TOMBSTONE | FLAG_LEASE))
 		return ES_ECORRUPT;
-	if (!get_varint(&p, end, &main) || !get_varint(&p, end, &sub) || !get_bytes(&p, end, &kv.key))
+	if (!get_varint(&p, end, &main) || !get_varint(&p, end, &sub) ||
+	    !get_bytes(&p, end, &kv.key))
 		return ES_ECORRUPT;
 	if (main > (uint64_t)(INT64_MAX - *previous) || sub > INT64_MAX)
 		return ES_ECORRUPT;
@@ -370,7 +381,8 @@ int es_checkpoint_version_decode(struct es_slice *payload, int64_t *previous, st
 	kv.sub_revision = (int64_t)sub;
 	if ((flags & FLAG_TOMBSTONE) == 0) {
 		if (!get_varint(&p, end, &life) || !get_varint(&p, end, &version) ||
-		    ((flags & FLAG_LEASE) != 0 && !get_varint(&p, end, &lease)) || !get_bytes(&p, end, &kv.value))
+		    ((flags & FLAG_LEASE) != 0 && !get_varint(&p, end, &lease)) ||
+		    !get_bytes(&p, end, &kv.value))
 			return ES_ECORRUPT;
 		if (life > (uint64_t)kv.mod_revision || version == 0 || version > INT64_MAX ||
 		    ((flags & FLAG_LEASE) != 0 && lease == 0))
@@ -385,7 +397,7 @@ int es_checkpoint_version_decode(struct es_slice *payload, int64_t *previous, st
 	return 0;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 void es_checkpoint_manifest_name(uint64_t index, char ret_name[ES_CHECKPOINT_NAME_BYTES])
 {
@@ -399,7 +411,8 @@ void es_checkpoint_versions_name(uint64_t number, char ret_name[ES_CHECKPOINT_NA
 
 bool es_checkpoint_is_ours(const char *name)
 {
-	static const char *const endings[] = {".manifest", ".versions", ".manifest.tmp", ".versions.tmp"};
+	static const char *const endings[] = {".manifest", ".versions", ".manifest.tmp",
+					      ".versions.tmp"};
 
 	if (strspn(name, "0123456789abcdef") != 16)
 		return false;

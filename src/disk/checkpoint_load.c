@@ -6,13 +6,13 @@
 #include "disk/checkpoint_format.h"
 
 /*
- * Reading a checkpoint back. The descriptor vouches for the manifest, the manifest for each file's length and root hash,
- * the root for the header and the blocks' hashes, and each block's hash for its bytes: no byte is decoded before its hash
- * was right. (The root is known only at a file's end, so a block that is whole but in the wrong place is noticed late; the
- * store is thrown away then.)
+ * Reading a checkpoint back. The descriptor vouches for the manifest, the manifest for each file's
+ * length and root hash, the root for the header and the blocks' hashes, and each block's hash for
+ * its bytes: no byte is decoded before its hash was right. (The root is known only at a file's end,
+ * so a block that is whole but in the wrong place is noticed late; the store is thrown away then.)
  */
 #define WINDOW_BYTES ((size_t)4 << 20)
-#define WAY_OUT "restore the data folder from a backup, or add the member anew"
+#define WAY_OUT      "restore the data folder from a backup, or add the member anew"
 
 struct loader {
 	const struct es_mem *mem;
@@ -72,7 +72,8 @@ static int open_file(struct loader *l, const char *name, int *ret_handle, uint64
 }
 
 /* The next `len` bytes of the file; the slice is valid until the next call. */
-static int take(struct loader *l, struct window *w, const char *name, size_t len, struct es_slice *ret_bytes)
+static int take(struct loader *l, struct window *w, const char *name, size_t len,
+		struct es_slice *ret_bytes)
 {
 	uint64_t at = w->offset + w->at;
 	size_t have = w->bytes.len - w->at;
@@ -85,8 +86,8 @@ static int take(struct loader *l, struct window *w, const char *name, size_t len
 		return 0;
 	}
 	if (w->size - at < len)
-		return damaged(l, ES_ETRUNCATED, name, "at byte %llu: %zu bytes are missing", (unsigned long long)w->size,
-			       len - (size_t)(w->size - at));
+		return damaged(l, ES_ETRUNCATED, name, "at byte %llu: %zu bytes are missing",
+			       (unsigned long long)w->size, len - (size_t)(w->size - at));
 	es_buf_consume(&w->bytes, w->at);
 	w->offset = at;
 	w->at = 0;
@@ -101,7 +102,8 @@ static int take(struct loader *l, struct window *w, const char *name, size_t len
 	if (rc < 0)
 		return unreadable(l, rc, name, "read");
 	if (got < want)
-		return damaged(l, ES_ETRUNCATED, name, "at byte %llu: the file ends before its size",
+		return damaged(l, ES_ETRUNCATED, name,
+			       "at byte %llu: the file ends before its size",
 			       (unsigned long long)(at + have + got));
 	w->bytes.len = have + got;
 	w->at = len;
@@ -134,11 +136,13 @@ static int load_versions(struct loader *l, const struct es_checkpoint_file *file
 	if (rc == ES_ENOMEM)
 		return unreadable(l, rc, name, "load");
 	if (rc < 0)
-		return damaged(l, rc, name, "at byte %llu: a block with versions that do not fit", offset);
+		return damaged(l, rc, name, "at byte %llu: a block with versions that do not fit",
+			       offset);
 	return 0;
 }
 
-static int load_blocks(struct loader *l, const struct es_checkpoint_file *file, const char *name, struct window *w)
+static int load_blocks(struct loader *l, const struct es_checkpoint_file *file, const char *name,
+		       struct window *w)
 {
 	uint8_t expected[ES_CHECKPOINT_FILE_HEADER_BYTES];
 	uint8_t header[ES_CHECKPOINT_BLOCK_HEADER_BYTES];
@@ -152,7 +156,8 @@ static int load_blocks(struct loader *l, const struct es_checkpoint_file *file, 
 		return rc;
 	es_checkpoint_file_header(file, l->state->cluster_id, expected);
 	if (memcmp(bytes.data, expected, sizeof(expected)) != 0)
-		return damaged(l, ES_ECORRUPT, name, "at byte 0: the header is not the one that the manifest asks for");
+		return damaged(l, ES_ECORRUPT, name,
+			       "at byte 0: the header is not the one that the manifest asks for");
 	es_blake3_init(&root);
 	es_blake3_update(&root, bytes);
 	for (uint64_t i = 0; i < file->blocks; i++) {
@@ -163,14 +168,16 @@ static int load_blocks(struct loader *l, const struct es_checkpoint_file *file, 
 		if (rc < 0)
 			return rc;
 		memcpy(header, bytes.data, sizeof(header));
-		if (es_checkpoint_block_decode(es_slice(header, sizeof(header)), &block) < 0 || block.number != i ||
-		    block.bytes > w->size - position(w))
-			return damaged(l, ES_ECORRUPT, name, "at byte %llu: a block's header is damaged", offset);
+		if (es_checkpoint_block_decode(es_slice(header, sizeof(header)), &block) < 0 ||
+		    block.number != i || block.bytes > w->size - position(w))
+			return damaged(l, ES_ECORRUPT, name,
+				       "at byte %llu: a block's header is damaged", offset);
 		rc = take(l, w, name, block.bytes, &bytes);
 		if (rc < 0)
 			return rc;
 		if (!es_checkpoint_block_matches(&block, es_slice(header, sizeof(header)), bytes))
-			return damaged(l, ES_ECORRUPT, name, "at byte %llu: the hash of a block does not match", offset);
+			return damaged(l, ES_ECORRUPT, name,
+				       "at byte %llu: the hash of a block does not match", offset);
 		es_blake3_update(&root, es_slice(block.hash, sizeof(block.hash)));
 		rc = load_versions(l, file, name, bytes, block.versions, offset);
 		if (rc < 0)
@@ -178,8 +185,10 @@ static int load_blocks(struct loader *l, const struct es_checkpoint_file *file, 
 		versions += block.versions;
 	}
 	es_blake3_final(&root, digest);
-	if (memcmp(digest, file->root, sizeof(digest)) != 0 || versions != file->versions || position(w) != w->size)
-		return damaged(l, ES_ECORRUPT, name, "the hash of the file does not match its manifest");
+	if (memcmp(digest, file->root, sizeof(digest)) != 0 || versions != file->versions ||
+	    position(w) != w->size)
+		return damaged(l, ES_ECORRUPT, name,
+			       "the hash of the file does not match its manifest");
 	return 0;
 }
 
@@ -195,7 +204,8 @@ static int load_file(struct loader *l, const struct es_checkpoint_file *file)
 		return rc;
 	es_buf_init(&w.bytes, l->mem);
 	if (w.size < file->bytes)
-		rc = damaged(l, ES_ETRUNCATED, name, "at byte %llu: the file is cut, it had %llu bytes",
+		rc = damaged(l, ES_ETRUNCATED, name,
+			     "at byte %llu: the file is cut, it had %llu bytes",
 			     (unsigned long long)w.size, (unsigned long long)file->bytes);
 	else if (w.size > file->bytes)
 		rc = damaged(l, ES_ECORRUPT, name, "at byte %llu: the file goes on behind its end",
@@ -207,8 +217,8 @@ static int load_file(struct loader *l, const struct es_checkpoint_file *file)
 	return rc;
 }
 
-static int read_manifest(struct loader *l, const struct es_checkpoint_descriptor *descriptor, const char *name,
-			 struct es_buf *ret_bytes)
+static int read_manifest(struct loader *l, const struct es_checkpoint_descriptor *descriptor,
+			 const char *name, struct es_buf *ret_bytes)
 {
 	uint8_t hash[ES_BLAKE3_BYTES];
 	uint64_t size;
@@ -219,9 +229,9 @@ static int read_manifest(struct loader *l, const struct es_checkpoint_descriptor
 	if (rc < 0)
 		return rc;
 	if (size != descriptor->manifest_bytes) {
-		rc = damaged(l, size < descriptor->manifest_bytes ? ES_ETRUNCATED : ES_ECORRUPT, name,
-			     "at byte %llu: the file ends, it had %u bytes", (unsigned long long)size,
-			     descriptor->manifest_bytes);
+		rc = damaged(l, size < descriptor->manifest_bytes ? ES_ETRUNCATED : ES_ECORRUPT,
+			     name, "at byte %llu: the file ends, it had %u bytes",
+			     (unsigned long long)size, descriptor->manifest_bytes);
 		goto out;
 	}
 	rc = es_buf_reserve(ret_bytes, (size_t)size);
@@ -234,21 +244,24 @@ static int read_manifest(struct loader *l, const struct es_checkpoint_descriptor
 	ret_bytes->len = got;
 	es_blake3(es_buf_slice(ret_bytes), hash);
 	if (memcmp(hash, descriptor->manifest_hash, sizeof(hash)) != 0)
-		rc = damaged(l, ES_ECORRUPT, name, "at byte 0: the hash of the file does not match raft's snapshot");
+		rc = damaged(l, ES_ECORRUPT, name,
+			     "at byte 0: the hash of the file does not match raft's snapshot");
 out:
 	l->fs->close(l->fs->ctx, handle);
 	return rc;
 }
 
 static int open_manifest(struct loader *l, struct es_slice bytes, struct es_buf *ret_manifest,
-			 struct es_checkpoint_state *ret_state, struct es_checkpoint_files **ret_files)
+			 struct es_checkpoint_state *ret_state,
+			 struct es_checkpoint_files **ret_files)
 {
 	struct es_checkpoint_descriptor descriptor;
 	char name[ES_CHECKPOINT_NAME_BYTES];
 	int rc = es_checkpoint_descriptor_decode(bytes, &descriptor);
 
 	if (rc < 0) {
-		snprintf(l->errmsg, l->errmsg_size, "%s: the descriptor of the checkpoint in raft's snapshot: %s; " WAY_OUT,
+		snprintf(l->errmsg, l->errmsg_size,
+			 "%s: the descriptor of the checkpoint in raft's snapshot: %s; " WAY_OUT,
 			 l->folder, es_status_text(rc));
 		return rc;
 	}
@@ -256,12 +269,15 @@ static int open_manifest(struct loader *l, struct es_slice bytes, struct es_buf 
 	rc = read_manifest(l, &descriptor, name, ret_manifest);
 	if (rc < 0)
 		return rc;
-	rc = es_checkpoint_manifest_decode(l->mem, es_buf_slice(ret_manifest), ret_state, ret_files);
+	rc = es_checkpoint_manifest_decode(l->mem, es_buf_slice(ret_manifest), ret_state,
+					   ret_files);
 	if (rc == ES_EFORMAT)
-		return damaged(l, rc, name, "is of a format that this program does not know (a newer one may)");
+		return damaged(l, rc, name,
+			       "is of a format that this program does not know (a newer one may)");
 	if (rc == ES_ENOMEM)
 		return unreadable(l, rc, name, "read");
-	if (rc == 0 && (ret_state->index != descriptor.index || ret_state->term != descriptor.term)) {
+	if (rc == 0 &&
+	    (ret_state->index != descriptor.index || ret_state->term != descriptor.term)) {
 		es_checkpoint_files_free(*ret_files);
 		rc = ES_ECORRUPT;
 	}
@@ -269,9 +285,9 @@ static int open_manifest(struct loader *l, struct es_slice bytes, struct es_buf 
 }
 
 int es_checkpoint_load(const struct es_mem *mem, const struct es_fs *fs, const char *folder,
-		       struct es_slice descriptor, struct es_mvcc *store, struct es_checkpoint_state *ret_state,
-		       struct es_buf *ret_meta, struct es_checkpoint_files **ret_files, char *errmsg,
-		       size_t errmsg_size)
+		       struct es_slice descriptor, struct es_mvcc *store,
+		       struct es_checkpoint_state *ret_state, struct es_buf *ret_meta,
+		       struct es_checkpoint_files **ret_files, char *errmsg, size_t errmsg_size)
 {
 	struct es_checkpoint_files *files = NULL;
 	struct es_checkpoint_state state;
@@ -289,7 +305,8 @@ int es_checkpoint_load(const struct es_mem *mem, const struct es_fs *fs, const c
 		if (rc == 0)
 			rc = es_buf_append_slice(ret_meta, state.meta);
 		if (rc < 0)
-			snprintf(errmsg, errmsg_size, "%s: cannot load the checkpoint at index %llu: %s", folder,
+			snprintf(errmsg, errmsg_size,
+				 "%s: cannot load the checkpoint at index %llu: %s", folder,
 				 (unsigned long long)state.index, es_status_text(rc));
 	}
 	es_buf_close(&manifest);
@@ -298,12 +315,13 @@ int es_checkpoint_load(const struct es_mem *mem, const struct es_fs *fs, const c
 		return rc;
 	}
 	*ret_state = state;
-	ret_state->meta = es_slice(ret_meta->len > old_len ? ret_meta->data + old_len : NULL, ret_meta->len - old_len);
+	ret_state->meta = es_slice(ret_meta->len > old_len ? ret_meta->data + old_len : NULL,
+				   ret_meta->len - old_len);
 	*ret_files = files;
 	return 0;
 }
 
-/* ---- sweep ------------------------------------------------------------------------------------------------------ */
+/* ---- sweep ----------------------------------------------------------------------------------- */
 
 struct sweep {
 	const struct es_mem *mem;
@@ -352,7 +370,8 @@ int es_checkpoint_sweep(const struct es_mem *mem, const struct es_fs *fs, const 
 		es_checkpoint_manifest_name(decoded.index, sweep.manifest);
 	}
 	rc = fs->list(fs->ctx, folder, note_unnamed, &sweep);
-	for (size_t at = 0; rc == 0 && at < sweep.names.len; at += strlen((char *)sweep.names.data + at) + 1) {
+	for (size_t at = 0; rc == 0 && at < sweep.names.len;
+	     at += strlen((char *)sweep.names.data + at) + 1) {
 		rc = es_fs_join(folder, (char *)sweep.names.data + at, path);
 		if (rc == 0)
 			rc = fs->unlink(fs->ctx, path);

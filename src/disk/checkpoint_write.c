@@ -6,19 +6,21 @@
 #include "disk/checkpoint_format.h"
 
 /*
- * Writing a checkpoint: the loop thread encodes one block at a time (fill), a worker hashes and writes it (flush), and at the
- * end a worker makes it all durable (commit).
+ * Writing a checkpoint: the loop thread encodes one block at a time (fill), a worker hashes and
+ * writes it (flush), and at the end a worker makes it all durable (commit).
  *
  * Invariants:
- *   W1  A file gets its name only when its bytes are on disk, and the manifest gets its name after the data file. A crash
- *       leaves unfinished files with names that end in .tmp, or whole ones that nothing refers to.
+ *   W1  A file gets its name only when its bytes are on disk, and the manifest gets its name after
+ *       the data file. A crash leaves unfinished files with names that end in .tmp, or whole ones
+ *       that nothing refers to.
  *   W2  No file that an older checkpoint names is written to.
- *   W3  A base holds every version that the store holds up to the revision; an addition every one that it holds above
- *       the files before it.
+ *   W3  A base holds every version that the store holds up to the revision; an addition every one
+ *       that it holds above the files before it.
  */
-#define BLOCK_BYTES ((size_t)256 << 10)
+#define BLOCK_BYTES    ((size_t)256 << 10)
 #define EVENTS_AT_ONCE 64
-#define SYNC_EVERY_BYTES ((uint64_t)16 << 20) /* so that the last fsync does not push the log's writes aside */
+#define SYNC_EVERY_BYTES \
+	((uint64_t)16 << 20) /* so that the last fsync does not push the log's writes aside */
 #define FILES_MAX 64
 
 struct es_checkpoint_writer {
@@ -55,9 +57,9 @@ static int failed(struct es_checkpoint_writer *w, int status, const char *name, 
 }
 
 /*
- * A base is due when the additions outweigh it, when there are many, or when the files hold much that the store has
- * dropped since. So the files are never more than about three times the state, and each byte of it is rewritten only after
- * as many bytes of changes.
+ * A base is due when the additions outweigh it, when there are many, or when the files hold much
+ * that the store has dropped since. So the files are never more than about three times the state,
+ * and each byte of it is rewritten only after as many bytes of changes.
  */
 static bool wants_base(const struct es_checkpoint_files *previous, const struct es_mvcc *store)
 {
@@ -72,7 +74,8 @@ static bool wants_base(const struct es_checkpoint_files *previous, const struct 
 
 int es_checkpoint_writer_new(const struct es_mem *mem, const struct es_fs *fs, const char *folder,
 			     const struct es_checkpoint_state *state, const struct es_mvcc *store,
-			     const struct es_checkpoint_files *previous, struct es_checkpoint_writer **ret_writer)
+			     const struct es_checkpoint_files *previous,
+			     struct es_checkpoint_writer **ret_writer)
 {
 	struct es_checkpoint_writer *w = es_calloc(mem, 1, sizeof(*w));
 	int rc;
@@ -87,11 +90,14 @@ int es_checkpoint_writer_new(const struct es_mem *mem, const struct es_fs *fs, c
 	es_buf_init(&w->meta, mem);
 	es_buf_init(&w->block, mem);
 	es_blake3_init(&w->root);
-	rc = snprintf(w->folder, sizeof(w->folder), "%s", folder) >= (int)sizeof(w->folder) ? ES_EINVAL : 0;
+	rc = snprintf(w->folder, sizeof(w->folder), "%s", folder) >= (int)sizeof(w->folder)
+		     ? ES_EINVAL
+		     : 0;
 	if (rc == 0)
 		rc = es_buf_append_slice(&w->meta, state->meta);
 	if (rc == 0)
-		rc = es_checkpoint_files_copy(mem, wants_base(previous, store) ? NULL : previous, 1, &w->files);
+		rc = es_checkpoint_files_copy(mem, wants_base(previous, store) ? NULL : previous, 1,
+					      &w->files);
 	if (rc < 0) {
 		es_checkpoint_writer_free(w);
 		return rc;
@@ -121,7 +127,8 @@ int es_checkpoint_fill(struct es_checkpoint_writer *w, bool *ret_done)
 	w->block_versions = 0;
 	w->block_last = 0;
 	while (!w->filled && w->block.len < BLOCK_BYTES) {
-		size_t n = es_mvcc_history(w->store, &w->cursor, w->state.revision, events, EVENTS_AT_ONCE);
+		size_t n = es_mvcc_history(w->store, &w->cursor, w->state.revision, events,
+					   EVENTS_AT_ONCE);
 
 		w->filled = n == 0;
 		for (size_t i = 0; i < n; i++) {
@@ -129,7 +136,8 @@ int es_checkpoint_fill(struct es_checkpoint_writer *w, bool *ret_done)
 
 			es_mvcc_version_kv(events[i].version, &kv);
 			if (w->block.len >= BLOCK_BYTES) {
-				w->cursor = (struct es_mvcc_cursor){kv.mod_revision, kv.sub_revision};
+				w->cursor = (struct es_mvcc_cursor){kv.mod_revision,
+								    kv.sub_revision};
 				break;
 			}
 			rc = es_checkpoint_version_encode(&kv, w->block_last, &w->block);
@@ -164,7 +172,8 @@ static int open_versions(struct es_checkpoint_writer *w, const char *name)
 }
 
 /* "<name>.tmp" of the data file, or its final name. */
-static void versions_name(const struct es_checkpoint_writer *w, bool temporary, char name[ES_CHECKPOINT_NAME_BYTES])
+static void versions_name(const struct es_checkpoint_writer *w, bool temporary,
+			  char name[ES_CHECKPOINT_NAME_BYTES])
 {
 	size_t len;
 
@@ -198,8 +207,9 @@ int es_checkpoint_flush(struct es_checkpoint_writer *w)
 		if (rc < 0)
 			return rc;
 	}
-	es_checkpoint_block_header(&block, es_slice(w->block.data + ES_CHECKPOINT_BLOCK_HEADER_BYTES, payload),
-				   w->block.data);
+	es_checkpoint_block_header(
+		&block, es_slice(w->block.data + ES_CHECKPOINT_BLOCK_HEADER_BYTES, payload),
+		w->block.data);
 	rc = w->fs->write_at(w->fs->ctx, w->handle, w->block.data, w->block.len, w->file.bytes);
 	if (rc < 0)
 		return failed(w, rc, name, "write");
@@ -254,9 +264,11 @@ fail:
 	return rc;
 }
 
-int es_checkpoint_commit(struct es_checkpoint_writer *w, uint8_t ret_descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES])
+int es_checkpoint_commit(struct es_checkpoint_writer *w,
+			 uint8_t ret_descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES])
 {
-	struct es_checkpoint_descriptor descriptor = {.index = w->state.index, .term = w->state.term};
+	struct es_checkpoint_descriptor descriptor = {.index = w->state.index,
+						      .term = w->state.term};
 	char name[ES_CHECKPOINT_NAME_BYTES];
 	struct es_buf manifest;
 	int rc;

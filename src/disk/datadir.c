@@ -13,12 +13,14 @@
 #include "base/hash.h"
 
 /*
- * The order of opening: folder, lock, format, member. Nothing is written before the lock is held, and FORMAT is the first
- * thing written into an empty folder, so a folder with data and without FORMAT was damaged or belongs to somebody else.
+ * The order of opening: folder, lock, format, member. Nothing is written before the lock is held,
+ * and FORMAT is the first thing written into an empty folder, so a folder with data and without
+ * FORMAT was damaged or belongs to somebody else.
  *
- * The text of LOCK is for people: the lock itself is flock's and ends with the process, however that ends.
+ * The text of LOCK is for people: the lock itself is flock's and ends with the process, however
+ * that ends.
  */
-#define FORMAT_TITLE "engenho-store data folder\n"
+#define FORMAT_TITLE         "engenho-store data folder\n"
 #define SMALL_FILE_BYTES_MAX 4096
 
 struct es_datadir {
@@ -70,12 +72,14 @@ static int check_folder(struct es_datadir *d, char *errmsg, size_t errmsg_size)
 	}
 	if ((st.st_mode & 0077) != 0)
 		snprintf(d->warning, sizeof(d->warning),
-			 "the data folder has mode %04o: others than its owner may look into it (recommended: 0700)",
+			 "the data folder has mode %04o: others than its owner may look into it "
+			 "(recommended: 0700)",
 			 st.st_mode & 07777u);
 	return 0;
 }
 
-static int take_lock(struct es_datadir *d, const char *member_name, char *errmsg, size_t errmsg_size)
+static int take_lock(struct es_datadir *d, const char *member_name, char *errmsg,
+		     size_t errmsg_size)
 {
 	char path[ES_PATH_BYTES_MAX];
 	char text[256];
@@ -100,7 +104,8 @@ static int take_lock(struct es_datadir *d, const char *member_name, char *errmsg
 			snprintf(errmsg, errmsg_size, "%s: the data folder is in use by %s", path,
 				 text[0] != '\0' ? text : "another process");
 		else
-			snprintf(errmsg, errmsg_size, "%s: cannot lock: %s", path, strerror(error_number));
+			snprintf(errmsg, errmsg_size, "%s: cannot lock: %s", path,
+				 strerror(error_number));
 		return error_number == EWOULDBLOCK ? ES_EBUSY : ES_EIO;
 	}
 	snprintf(text, sizeof(text), "process %ld, member %.200s\n", (long)getpid(), member_name);
@@ -111,8 +116,9 @@ static int take_lock(struct es_datadir *d, const char *member_name, char *errmsg
 }
 
 /* The whole of a small file. ES_ENOENT when there is none. */
-static int read_small(struct es_datadir *d, const char *name, char ret_text[SMALL_FILE_BYTES_MAX + 1], size_t *ret_len,
-		      char *errmsg, size_t errmsg_size)
+static int read_small(struct es_datadir *d, const char *name,
+		      char ret_text[SMALL_FILE_BYTES_MAX + 1], size_t *ret_len, char *errmsg,
+		      size_t errmsg_size)
 {
 	const struct es_fs *fs = d->fs;
 	char path[ES_PATH_BYTES_MAX];
@@ -135,13 +141,14 @@ static int read_small(struct es_datadir *d, const char *name, char ret_text[SMAL
 	return rc;
 }
 
-static int write_small(struct es_datadir *d, const char *name, struct es_slice content, char *errmsg,
-		       size_t errmsg_size)
+static int write_small(struct es_datadir *d, const char *name, struct es_slice content,
+		       char *errmsg, size_t errmsg_size)
 {
 	int rc = es_fs_replace(d->fs, d->path, name, content);
 
 	if (rc < 0)
-		snprintf(errmsg, errmsg_size, "%s/%s: cannot write: %s", d->path, name, strerror(errno));
+		snprintf(errmsg, errmsg_size, "%s/%s: cannot write: %s", d->path, name,
+			 strerror(errno));
 	return rc;
 }
 
@@ -156,12 +163,14 @@ static int look_at(void *arg, const char *name)
 
 	if (strcmp(name, "member") == 0)
 		contents->etcds = true;
-	if (strcmp(name, "raft") == 0 || strcmp(name, "checkpoints") == 0 || strcmp(name, "MEMBER") == 0)
+	if (strcmp(name, "raft") == 0 || strcmp(name, "checkpoints") == 0 ||
+	    strcmp(name, "MEMBER") == 0)
 		contents->ours = true;
 	return 0;
 }
 
-static int make_format(struct es_datadir *d, const char *written_by, char *errmsg, size_t errmsg_size)
+static int make_format(struct es_datadir *d, const char *written_by, char *errmsg,
+		       size_t errmsg_size)
 {
 	struct contents contents = {false, false};
 	char text[256];
@@ -172,20 +181,27 @@ static int make_format(struct es_datadir *d, const char *written_by, char *errms
 		return rc;
 	}
 	if (contents.ours) {
-		snprintf(errmsg, errmsg_size, "%s/FORMAT: is missing from a folder that holds data; restore the file, or "
-			 "the folder from a backup", d->path);
+		snprintf(
+			errmsg, errmsg_size,
+			"%s/FORMAT: is missing from a folder that holds data; restore the file, or "
+			"the folder from a backup",
+			d->path);
 		return ES_ECORRUPT;
 	}
 	if (contents.etcds) {
-		snprintf(errmsg, errmsg_size, "%s: holds etcd's data; take a snapshot with etcd and restore it into an "
-			 "empty folder", d->path);
+		snprintf(errmsg, errmsg_size,
+			 "%s: holds etcd's data; take a snapshot with etcd and restore it into an "
+			 "empty folder",
+			 d->path);
 		return ES_EFORMAT;
 	}
-	snprintf(text, sizeof(text), FORMAT_TITLE "format %d\nwritten-by %.128s\n", ES_DATADIR_FORMAT, written_by);
+	snprintf(text, sizeof(text), FORMAT_TITLE "format %d\nwritten-by %.128s\n",
+		 ES_DATADIR_FORMAT, written_by);
 	return write_small(d, "FORMAT", es_slice_str(text), errmsg, errmsg_size);
 }
 
-static int check_format(struct es_datadir *d, const char *written_by, char *errmsg, size_t errmsg_size)
+static int check_format(struct es_datadir *d, const char *written_by, char *errmsg,
+			size_t errmsg_size)
 {
 	static const char begin[] = FORMAT_TITLE "format ";
 	static const char by[] = "\nwritten-by ";
@@ -200,8 +216,8 @@ static int check_format(struct es_datadir *d, const char *written_by, char *errm
 		return make_format(d, written_by, errmsg, errmsg_size);
 	if (rc < 0)
 		return rc;
-	if (strlen(text) != len || strncmp(text, begin, sizeof(begin) - 1) != 0 || text[sizeof(begin) - 1] < '1' ||
-	    text[sizeof(begin) - 1] > '9')
+	if (strlen(text) != len || strncmp(text, begin, sizeof(begin) - 1) != 0 ||
+	    text[sizeof(begin) - 1] < '1' || text[sizeof(begin) - 1] > '9')
 		goto damaged;
 	format = strtoul(text + sizeof(begin) - 1, &end, 10);
 	if (strncmp(end, by, sizeof(by) - 1) != 0 || text[len - 1] != '\n')
@@ -209,13 +225,17 @@ static int check_format(struct es_datadir *d, const char *written_by, char *errm
 	if (format != ES_DATADIR_FORMAT) {
 		end += sizeof(by) - 1;
 		end[strcspn(end, "\n")] = '\0';
-		snprintf(errmsg, errmsg_size, "%s/FORMAT: the data folder has format %lu, this program knows up to %d; use "
-			 "the program that wrote it (%s) or a newer one", d->path, format, ES_DATADIR_FORMAT, end);
+		snprintf(errmsg, errmsg_size,
+			 "%s/FORMAT: the data folder has format %lu, this program knows up to %d; "
+			 "use "
+			 "the program that wrote it (%s) or a newer one",
+			 d->path, format, ES_DATADIR_FORMAT, end);
 		return ES_EFORMAT;
 	}
 	return 0;
 damaged:
-	snprintf(errmsg, errmsg_size, "%s/FORMAT: is damaged; restore the file, or the folder from a backup", d->path);
+	snprintf(errmsg, errmsg_size,
+		 "%s/FORMAT: is damaged; restore the file, or the folder from a backup", d->path);
 	return ES_ECORRUPT;
 }
 
@@ -236,10 +256,12 @@ static int load_member(struct es_datadir *d, char *errmsg, size_t errmsg_size)
 		return rc;
 	if (len < tail)
 		goto damaged;
-	snprintf(check, sizeof(check), "\ncrc32c %08" PRIx32 "\n", es_crc32c(0, es_slice(text, len - tail)));
+	snprintf(check, sizeof(check), "\ncrc32c %08" PRIx32 "\n",
+		 es_crc32c(0, es_slice(text, len - tail)));
 	if (memcmp(text + len - tail, check, tail) != 0)
 		goto damaged;
-	if (sscanf(text, "cluster-id %16" SCNx64 "\nmember-id %16" SCNx64 "\nname%n", &cluster_id, &member_id, &at) != 2 ||
+	if (sscanf(text, "cluster-id %16" SCNx64 "\nmember-id %16" SCNx64 "\nname%n", &cluster_id,
+		   &member_id, &at) != 2 ||
 	    at == 0 || (size_t)at >= len - tail || text[at] != ' ')
 		goto damaged;
 	d->name_len = len - tail - (size_t)at - 1;
@@ -251,13 +273,17 @@ static int load_member(struct es_datadir *d, char *errmsg, size_t errmsg_size)
 	d->has_member = true;
 	return 0;
 damaged:
-	snprintf(errmsg, errmsg_size, "%s/MEMBER: is damaged (%zu bytes, checksum does not match); restore the file, or the "
-		 "folder from a backup", d->path, len);
+	snprintf(errmsg, errmsg_size,
+		 "%s/MEMBER: is damaged (%zu bytes, checksum does not match); restore the file, or "
+		 "the "
+		 "folder from a backup",
+		 d->path, len);
 	return ES_ECORRUPT;
 }
 
-int es_datadir_open(const struct es_mem *mem, const struct es_fs *fs, const char *path, const char *member_name,
-		    const char *written_by, struct es_datadir **ret_datadir, char *errmsg, size_t errmsg_size)
+int es_datadir_open(const struct es_mem *mem, const struct es_fs *fs, const char *path,
+		    const char *member_name, const char *written_by,
+		    struct es_datadir **ret_datadir, char *errmsg, size_t errmsg_size)
 {
 	struct es_datadir *d = es_calloc(mem, 1, sizeof(*d));
 	int rc;
@@ -323,31 +349,35 @@ const char *es_datadir_warning(const struct es_datadir *d)
 bool es_datadir_member(const struct es_datadir *d, struct es_datadir_member *ret_member)
 {
 	if (d->has_member)
-		*ret_member = (struct es_datadir_member){d->cluster_id, d->member_id, es_slice(d->name, d->name_len)};
+		*ret_member = (struct es_datadir_member){d->cluster_id, d->member_id,
+							 es_slice(d->name, d->name_len)};
 	return d->has_member;
 }
 
-int es_datadir_set_member(struct es_datadir *d, const struct es_datadir_member *member, char *errmsg,
-			  size_t errmsg_size)
+int es_datadir_set_member(struct es_datadir *d, const struct es_datadir_member *member,
+			  char *errmsg, size_t errmsg_size)
 {
 	struct es_buf text;
 	char *name;
 	int rc;
 
 	if (member->name.len > ES_DATADIR_NAME_BYTES_MAX) {
-		snprintf(errmsg, errmsg_size, "the member's name is longer than %d bytes", ES_DATADIR_NAME_BYTES_MAX);
+		snprintf(errmsg, errmsg_size, "the member's name is longer than %d bytes",
+			 ES_DATADIR_NAME_BYTES_MAX);
 		return ES_EINVAL;
 	}
 	es_buf_init(&text, d->mem);
 	name = es_strndup(d->mem, member->name);
 	rc = name == NULL ? ES_ENOMEM : 0;
 	if (rc == 0)
-		rc = es_buf_printf(&text, "cluster-id %016" PRIx64 "\nmember-id %016" PRIx64 "\nname ", member->cluster_id,
-				   member->member_id);
+		rc = es_buf_printf(&text,
+				   "cluster-id %016" PRIx64 "\nmember-id %016" PRIx64 "\nname ",
+				   member->cluster_id, member->member_id);
 	if (rc == 0)
 		rc = es_buf_append_slice(&text, member->name);
 	if (rc == 0)
-		rc = es_buf_printf(&text, "\ncrc32c %08" PRIx32 "\n", es_crc32c(0, es_buf_slice(&text)));
+		rc = es_buf_printf(&text, "\ncrc32c %08" PRIx32 "\n",
+				   es_crc32c(0, es_buf_slice(&text)));
 	if (rc < 0)
 		snprintf(errmsg, errmsg_size, "%s/MEMBER: %s", d->path, es_status_text(rc));
 	else

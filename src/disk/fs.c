@@ -14,19 +14,13 @@
 int es_fs_status(int error_number)
 {
 	switch (error_number) {
-	case 0:
-		return 0;
-	case ENOENT:
-		return ES_ENOENT;
-	case EEXIST:
-		return ES_EEXIST;
+	case 0: return 0;
+	case ENOENT: return ES_ENOENT;
+	case EEXIST: return ES_EEXIST;
 	case ENOSPC:
-	case EDQUOT:
-		return ES_ENOSPC;
-	case ENOMEM:
-		return ES_ENOMEM;
-	default:
-		return ES_EIO;
+	case EDQUOT: return ES_ENOSPC;
+	case ENOMEM: return ES_ENOMEM;
+	default: return ES_EIO;
 	}
 }
 
@@ -61,7 +55,8 @@ static int posix_close(void *ctx, int file)
 	return 0;
 }
 
-static int posix_read_at(void *ctx, int file, void *data, size_t len, uint64_t offset, size_t *ret_len)
+static int posix_read_at(void *ctx, int file, void *data, size_t len, uint64_t offset,
+			 size_t *ret_len)
 {
 	uint8_t *to = data;
 	size_t done = 0;
@@ -89,7 +84,8 @@ static int posix_write_at(void *ctx, int file, const void *data, size_t len, uin
 
 	(void)ctx;
 	while (len > 0) {
-		ssize_t n = pwrite(file, from, len < IO_BYTES_MAX ? len : IO_BYTES_MAX, (off_t)offset);
+		ssize_t n = pwrite(file, from, len < IO_BYTES_MAX ? len : IO_BYTES_MAX,
+				   (off_t)offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -147,7 +143,8 @@ static int posix_mkdir(void *ctx, const char *path)
 	return status_of(mkdir(path, 0700));
 }
 
-static int posix_list(void *ctx, const char *path, int (*entry)(void *arg, const char *name), void *arg)
+static int posix_list(void *ctx, const char *path, int (*entry)(void *arg, const char *name),
+		      void *arg)
 {
 	DIR *dir = opendir(path);
 	int rc = 0;
@@ -223,7 +220,8 @@ int es_fs_join(const char *folder, const char *name, char ret_path[ES_PATH_BYTES
 	return n < 0 || n >= ES_PATH_BYTES_MAX ? ES_EINVAL : 0;
 }
 
-int es_fs_replace(const struct es_fs *fs, const char *folder, const char *name, struct es_slice content)
+int es_fs_replace(const struct es_fs *fs, const char *folder, const char *name,
+		  struct es_slice content)
 {
 	char path[ES_PATH_BYTES_MAX];
 	char temporary[ES_PATH_BYTES_MAX];

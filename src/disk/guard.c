@@ -8,7 +8,8 @@
 #include "base/hash.h"
 
 /*
- * Four slots, each in a disk sector of its own, so that a torn write damages one at most. Each pair is written in turns.
+ * Four slots, each in a disk sector of its own, so that a torn write damages one at most. Each pair
+ * is written in turns.
  *
  *   0  u8[4]  "esgd"
  *   4  u32    CRC-32C of bytes 8 to 39
@@ -17,11 +18,11 @@
  *  24  u64    0, or vote
  *  32  u64    1 acknowledged, 2 metadata
  */
-#define SLOT_BYTES 512
-#define SLOT_USED_BYTES 40
-#define SLOTS 4
+#define SLOT_BYTES        512
+#define SLOT_USED_BYTES   40
+#define SLOTS             4
 #define KIND_ACKNOWLEDGED 1
-#define KIND_METADATA 2
+#define KIND_METADATA     2
 
 static const uint8_t magic[4] = {'e', 's', 'g', 'd'};
 
@@ -60,7 +61,8 @@ static void slot_decode(const uint8_t *bytes, uint64_t kind, struct slot *ret_sl
 		.kind = es_load_u64le(bytes + 32),
 	};
 	ret_slot->valid = memcmp(bytes, magic, 4) == 0 && ret_slot->kind == kind &&
-			  es_load_u32le(bytes + 4) == es_crc32c(0, es_slice(bytes + 8, SLOT_USED_BYTES - 8));
+			  es_load_u32le(bytes + 4) ==
+				  es_crc32c(0, es_slice(bytes + 8, SLOT_USED_BYTES - 8));
 }
 
 /* The valid slot of a pair with the higher number, or NULL. */
@@ -99,31 +101,38 @@ static int read_file(struct es_guard *g, char *errmsg, size_t errmsg_size)
 		return rc;
 	}
 	if (len != SLOTS * SLOT_BYTES) {
-		snprintf(errmsg, errmsg_size, "%s: at byte %zu: the file is %s; remove it to start without what it guards "
-			 "(docs/formats/raft-segments.md)", g->path, len < SLOTS * SLOT_BYTES ? len : SLOTS * SLOT_BYTES,
+		snprintf(errmsg, errmsg_size,
+			 "%s: at byte %zu: the file is %s; remove it to start without what it "
+			 "guards "
+			 "(docs/formats/raft-segments.md)",
+			 g->path, len < SLOTS * SLOT_BYTES ? len : SLOTS * SLOT_BYTES,
 			 len < SLOTS * SLOT_BYTES ? "cut" : "too long");
 		return len < SLOTS * SLOT_BYTES ? ES_ETRUNCATED : ES_ECORRUPT;
 	}
 	for (size_t i = 0; i < SLOTS; i++)
-		slot_decode(bytes + i * SLOT_BYTES, i < 2 ? KIND_ACKNOWLEDGED : KIND_METADATA, &g->slots[i]);
+		slot_decode(bytes + i * SLOT_BYTES, i < 2 ? KIND_ACKNOWLEDGED : KIND_METADATA,
+			    &g->slots[i]);
 	for (size_t pair = 0; pair < SLOTS; pair += 2) {
 		if (newest(g, pair) == NULL) {
-			snprintf(errmsg, errmsg_size, "%s: at byte %zu: is damaged; remove it to start without what it "
-				 "guards (docs/formats/raft-segments.md)", g->path, pair * SLOT_BYTES);
+			snprintf(errmsg, errmsg_size,
+				 "%s: at byte %zu: is damaged; remove it to start without what it "
+				 "guards (docs/formats/raft-segments.md)",
+				 g->path, pair * SLOT_BYTES);
 			return ES_ECORRUPT;
 		}
 	}
 	return 0;
 }
 
-int es_guard_open(const struct es_mem *mem, const struct es_fs *fs, const char *data_dir, struct es_guard **ret_guard,
-		  char *errmsg, size_t errmsg_size)
+int es_guard_open(const struct es_mem *mem, const struct es_fs *fs, const char *data_dir,
+		  struct es_guard **ret_guard, char *errmsg, size_t errmsg_size)
 {
 	struct es_guard *g = es_calloc(mem, 1, sizeof(*g));
 	int rc;
 
 	if (g == NULL) {
-		snprintf(errmsg, errmsg_size, "%.200s/GUARD: %s", data_dir, es_status_text(ES_ENOMEM));
+		snprintf(errmsg, errmsg_size, "%.200s/GUARD: %s", data_dir,
+			 es_status_text(ES_ENOMEM));
 		return ES_ENOMEM;
 	}
 	g->mem = mem;
@@ -188,7 +197,10 @@ uint64_t es_guard_acknowledged(const struct es_guard *g)
 int es_guard_acknowledge(struct es_guard *g, uint64_t index)
 {
 	const struct slot *last = newest(g, 0);
-	struct slot slot = {.number = last->number + 1, .first = index, .kind = KIND_ACKNOWLEDGED, .valid = true};
+	struct slot slot = {.number = last->number + 1,
+			    .first = index,
+			    .kind = KIND_ACKNOWLEDGED,
+			    .valid = true};
 
 	return write_slot(g, slot.number % 2, &slot);
 }

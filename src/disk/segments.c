@@ -8,23 +8,29 @@
 #include "disk/segments_internal.h"
 
 /*
- * Why this is done before libraft opens its folder: libraft takes whatever it cannot read in an open segment for a write
- * that a crash interrupted, and drops it with everything behind it; and some remains of real crashes it refuses. We know more:
+ * Why this is done before libraft opens its folder: libraft takes whatever it cannot read in an
+ * open segment for a write that a crash interrupted, and drops it with everything behind it; and
+ * some remains of real crashes it refuses. We know more:
  *
- *   S1  An append is written only when the one before it is durable (consensus/proposals.c), and each is one batch. So a
- *       batch that cannot be read is a torn write only when nothing was written after it: no whole batch behind it in its
- *       segment, nothing but zeros in the segments after it.
+ *   S1  An append is written only when the one before it is durable (consensus/proposals.c), and
+ *       each is one batch. So a batch that cannot be read is a torn write only when nothing was
+ *       written after it: no whole batch behind it in its segment, nothing but zeros in the
+ *       segments after it.
  *   S2  An entry that the guard knows was durable, and is not torn.
- *   S3  Our entries say their index: what is whole but in the wrong place, or follows a gap, is found.
- *   S4  libraft allots a segment's space before it writes there, and takes the rest away, exactly, when it closes the
- *       segment. So one that holds entries, is shorter, and does not end with its last batch was cut later.
- *   S5  Whatever is not a torn write is damage: nothing is changed then, and the member does not start.
+ *   S3  Our entries say their index: what is whole but in the wrong place, or follows a gap, is
+ *       found.
+ *   S4  libraft allots a segment's space before it writes there, and takes the rest away, exactly,
+ *       when it closes the segment. So one that holds entries, is shorter, and does not end with
+ *       its last batch was cut later.
+ *   S5  Whatever is not a torn write is damage: nothing is changed then, and the member does not
+ *       start.
  *
- * What remains undecided is damage to the very last batch before a power failure that came so soon that the guard did not
- * reach the disk: it is cut like a torn write.
+ * What remains undecided is damage to the very last batch before a power failure that came so soon
+ * that the guard did not reach the disk: it is cut like a torn write.
  *
- * A torn first write of a segment may leave its first block empty and later ones not. A write that went beyond the space
- * allotted to a segment may leave its file short. libraft gives up on both; they are cut here like any torn write.
+ * A torn first write of a segment may leave its first block empty and later ones not. A write that
+ * went beyond the space allotted to a segment may leave its file short. libraft gives up on both;
+ * they are cut here like any torn write.
  */
 #define WAY_OUT "restore the data folder from a backup, or add the member anew"
 /* How far behind a broken batch the next whole one may count. */
@@ -32,7 +38,7 @@
 /* What libraft allots to a segment. */
 #define SEGMENT_BYTES ((size_t)8 << 20)
 
-/* ---- reading and telling ---------------------------------------------------------------------------------------- */
+/* ---- reading and telling --------------------------------------------------------------------- */
 
 int es_segments_bad(struct es_segments *s, int status, const char *name, const char *format, ...)
 {
@@ -81,7 +87,7 @@ int es_segments_read(struct es_segments *s, const char *name)
 	return rc;
 }
 
-/* ---- the folder ------------------------------------------------------------------------------------------------- */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 /* Digits, at most 20 of them; moves *text behind them. */
 static bool take_number(const char **text, uint64_t *ret_number)
@@ -122,8 +128,8 @@ static bool parse_name(const char *name, struct es_raft_file *ret_file)
 		return take_number(&p, &n[0]) && *p == '\0';
 	}
 	if (take_text(&p, "snapshot-")) {
-		if (!take_number(&p, &n[0]) || !take_text(&p, "-") || !take_number(&p, &n[1]) || !take_text(&p, "-") ||
-		    !take_number(&p, &n[2]))
+		if (!take_number(&p, &n[0]) || !take_text(&p, "-") || !take_number(&p, &n[1]) ||
+		    !take_text(&p, "-") || !take_number(&p, &n[2]))
 			return false;
 		ret_file->kind = *p == '\0' ? ES_RAFT_DATA : ES_RAFT_META;
 		return *p == '\0' || strcmp(p, ".meta") == 0;
@@ -177,12 +183,13 @@ static int list_folder(struct es_segments *s)
 		return es_segments_failed(s, rc, ".", "list");
 	for (size_t i = 0; i < 4; i++) {
 		if (lists[i]->count > 1)
-			qsort(lists[i]->files, lists[i]->count, sizeof(*lists[i]->files), compare_files);
+			qsort(lists[i]->files, lists[i]->count, sizeof(*lists[i]->files),
+			      compare_files);
 	}
 	return 0;
 }
 
-/* ---- entries ---------------------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 /* The batch is whole: do its entries belong here, behind report->last_index? Counts them if so. */
 static const char *accept_batch(struct es_segments *s, const struct es_raft_batch *batch)
@@ -196,8 +203,10 @@ static const char *accept_batch(struct es_segments *s, const struct es_raft_batc
 		es_raft_batch_entry(file, batch, i, &data, &entry);
 		if (entry.term < term || entry.term > s->term)
 			return "an entry has an impossible term";
-		if (entry.type == ES_RAFT_COMMAND && s->index_of(entry.bytes) != s->report->last_index + 1 + i) {
-			snprintf(s->wrong, sizeof(s->wrong), "entry %llu was expected, and this says to be %llu",
+		if (entry.type == ES_RAFT_COMMAND &&
+		    s->index_of(entry.bytes) != s->report->last_index + 1 + i) {
+			snprintf(s->wrong, sizeof(s->wrong),
+				 "entry %llu was expected, and this says to be %llu",
 				 (unsigned long long)(s->report->last_index + 1 + i),
 				 (unsigned long long)s->index_of(entry.bytes));
 			return s->wrong;
@@ -220,27 +229,31 @@ static int check_closed(struct es_segments *s, const struct es_raft_file *file)
 	if (rc < 0)
 		return rc;
 	if (s->bytes.len < 8)
-		return es_segments_bad(s, ES_ETRUNCATED, file->name, "at byte %zu: the file is cut", s->bytes.len);
+		return es_segments_bad(s, ES_ETRUNCATED, file->name, "at byte %zu: the file is cut",
+				       s->bytes.len);
 	if (es_load_u64le(s->bytes.data) != ES_RAFT_FORMAT)
-		return es_segments_bad(s, ES_EFORMAT, file->name, "at byte 0: is of an unknown format");
+		return es_segments_bad(s, ES_EFORMAT, file->name,
+				       "at byte 0: is of an unknown format");
 	s->report->last_index = file->number[0] - 1;
 	while (offset < s->bytes.len) {
 		wrong = es_raft_batch_at(es_buf_slice(&s->bytes), offset, &batch, &is_short);
 		if (wrong == NULL)
 			wrong = accept_batch(s, &batch);
 		if (wrong != NULL)
-			return es_segments_bad(s, is_short ? ES_ETRUNCATED : ES_ECORRUPT, file->name, "at byte %zu: %s",
-					       offset, wrong);
+			return es_segments_bad(s, is_short ? ES_ETRUNCATED : ES_ECORRUPT,
+					       file->name, "at byte %zu: %s", offset, wrong);
 		offset = batch.end;
 	}
 	if (s->report->last_index != file->number[1])
-		return es_segments_bad(s, s->report->last_index < file->number[1] ? ES_ETRUNCATED : ES_ECORRUPT,
-				       file->name, "at byte %zu: the file ends with entry %llu", offset,
-				       (unsigned long long)s->report->last_index);
+		return es_segments_bad(
+			s, s->report->last_index < file->number[1] ? ES_ETRUNCATED : ES_ECORRUPT,
+			file->name, "at byte %zu: the file ends with entry %llu", offset,
+			(unsigned long long)s->report->last_index);
 	return 0;
 }
 
-/* The closed segments that libraft will load: the last ones without a gap. They must join the snapshot. */
+/* The closed segments that libraft will load: the last ones without a gap. They must join the
+ * snapshot. */
 static int check_closed_segments(struct es_segments *s)
 {
 	const struct es_raft_files *closed = &s->closed;
@@ -248,20 +261,25 @@ static int check_closed_segments(struct es_segments *s)
 	size_t first = closed->count;
 
 	for (size_t i = 0; i < closed->count; i++) {
-		if (closed->files[i].number[0] == 0 || closed->files[i].number[1] < closed->files[i].number[0])
-			return es_segments_bad(s, ES_ECORRUPT, closed->files[i].name, "its name is impossible");
+		if (closed->files[i].number[0] == 0 ||
+		    closed->files[i].number[1] < closed->files[i].number[0])
+			return es_segments_bad(s, ES_ECORRUPT, closed->files[i].name,
+					       "its name is impossible");
 	}
-	while (first > 0 && (first == closed->count ||
-			     closed->files[first - 1].number[1] + 1 == closed->files[first].number[0]))
+	while (first > 0 && (first == closed->count || closed->files[first - 1].number[1] + 1 ==
+							       closed->files[first].number[0]))
 		first--;
 	if (first > 0 && closed->files[first - 1].number[1] >= closed->files[first].number[0])
-		return es_segments_bad(s, ES_ECORRUPT, closed->files[first].name, "holds entries that %s has, too",
+		return es_segments_bad(s, ES_ECORRUPT, closed->files[first].name,
+				       "holds entries that %s has, too",
 				       closed->files[first - 1].name);
 	if (closed->count == 0) {
 		s->report->first_index = snapshot + 1;
 		s->report->last_index = snapshot;
 		s->report->last_term = s->report->snapshot_term;
-		return snapshot > 0 ? 0 : es_segments_bad(s, ES_ENOENT, ".", "the first segment of the log is missing");
+		return snapshot > 0 ? 0
+				    : es_segments_bad(s, ES_ENOENT, ".",
+						      "the first segment of the log is missing");
 	}
 	if (closed->files[first].number[0] > snapshot + 1)
 		return es_segments_bad(s, ES_ENOENT, closed->files[first].name,
@@ -277,12 +295,13 @@ static int check_closed_segments(struct es_segments *s)
 	return 0;
 }
 
-/* ---- open segments ---------------------------------------------------------------------------------------------- */
+/* ---- open segments --------------------------------------------------------------------------- */
 
 static bool only_zeros(const struct es_buf *bytes, size_t from)
 {
 	return from >= bytes->len ||
-	       (bytes->data[from] == 0 && memcmp(bytes->data + from, bytes->data + from + 1, bytes->len - from - 1) == 0);
+	       (bytes->data[from] == 0 &&
+		memcmp(bytes->data + from, bytes->data + from + 1, bytes->len - from - 1) == 0);
 }
 
 /* Is a batch, anywhere behind `from`, one that was written after what should be there? */
@@ -308,30 +327,35 @@ static bool whole_batch_behind(struct es_segments *s, size_t from, size_t *ret_o
 	return false;
 }
 
-/* Something that is not a whole batch is at `offset` of the last segment that holds anything: S1, S2. */
-static int judge_tail(struct es_segments *s, const struct es_raft_file *file, size_t offset, const char *wrong)
+/* Something that is not a whole batch is at `offset` of the last segment that holds anything: S1,
+ * S2. */
+static int judge_tail(struct es_segments *s, const struct es_raft_file *file, size_t offset,
+		      const char *wrong)
 {
 	uint64_t acknowledged = es_guard_acknowledged(s->guard);
 	uint64_t next = s->report->last_index + 1;
 	size_t behind;
 
 	if (file->entries > 0 && s->bytes.len < SEGMENT_BYTES) /* S4 */
-		return es_segments_bad(s, ES_ETRUNCATED, file->name, "at byte %zu: the file is cut", s->bytes.len);
+		return es_segments_bad(s, ES_ETRUNCATED, file->name, "at byte %zu: the file is cut",
+				       s->bytes.len);
 	if (whole_batch_behind(s, offset, &behind))
-		return es_segments_bad(s, ES_ECORRUPT, file->name, "at byte %zu: %s, and a whole one follows at byte %zu",
+		return es_segments_bad(s, ES_ECORRUPT, file->name,
+				       "at byte %zu: %s, and a whole one follows at byte %zu",
 				       offset, wrong, behind);
 	if (acknowledged >= next)
 		return es_segments_bad(s, ES_ECORRUPT, file->name,
-				       "at byte %zu: %s, and entry %llu was acknowledged (%s)", offset, wrong,
-				       (unsigned long long)acknowledged, es_guard_path(s->guard));
+				       "at byte %zu: %s, and entry %llu was acknowledged (%s)",
+				       offset, wrong, (unsigned long long)acknowledged,
+				       es_guard_path(s->guard));
 	s->report->cut_bytes = s->bytes.len - offset;
 	s->report->cut_offset = offset;
 	snprintf(s->report->cut_file, sizeof(s->report->cut_file), "%.60s", file->name);
 	return 0;
 }
 
-static int check_open(struct es_segments *s, struct es_raft_file *file, const struct es_raft_file **broken,
-		      char *broken_text, size_t broken_size)
+static int check_open(struct es_segments *s, struct es_raft_file *file,
+		      const struct es_raft_file **broken, char *broken_text, size_t broken_size)
 {
 	struct es_raft_batch batch;
 	const char *wrong = NULL;
@@ -344,8 +368,8 @@ static int check_open(struct es_segments *s, struct es_raft_file *file, const st
 	if (only_zeros(&s->bytes, 0))
 		return 0; /* allotted, not written to yet */
 	if (*broken != NULL)
-		return es_segments_bad(s, ES_ECORRUPT, (*broken)->name, "%s, and %s was written after it", broken_text,
-				       file->name);
+		return es_segments_bad(s, ES_ECORRUPT, (*broken)->name,
+				       "%s, and %s was written after it", broken_text, file->name);
 	file->first_index = s->report->last_index + 1;
 	if (s->bytes.len < 8 || es_load_u64le(s->bytes.data) != ES_RAFT_FORMAT)
 		wrong = "is of an unknown format";
@@ -356,13 +380,15 @@ static int check_open(struct es_segments *s, struct es_raft_file *file, const st
 		if (wrong == NULL) {
 			wrong = accept_batch(s, &batch);
 			if (wrong != NULL) /* S3: it is whole, so it is not torn */
-				return es_segments_bad(s, ES_ECORRUPT, file->name, "at byte %zu: %s", offset, wrong);
+				return es_segments_bad(s, ES_ECORRUPT, file->name,
+						       "at byte %zu: %s", offset, wrong);
 			offset = batch.end;
 			file->entries += batch.entries;
 		}
 	}
 	file->end = offset;
-	if (wrong == NULL && file->entries > 0 && offset < s->bytes.len && s->bytes.len < SEGMENT_BYTES)
+	if (wrong == NULL && file->entries > 0 && offset < s->bytes.len &&
+	    s->bytes.len < SEGMENT_BYTES)
 		wrong = "the file is cut"; /* S4 */
 	if (wrong == NULL)
 		return 0;
@@ -377,7 +403,8 @@ static int check_open_segments(struct es_segments *s)
 	char broken_text[128];
 
 	for (size_t i = 0; i < s->open.count; i++) {
-		int rc = check_open(s, &s->open.files[i], &broken, broken_text, sizeof(broken_text));
+		int rc = check_open(s, &s->open.files[i], &broken, broken_text,
+				    sizeof(broken_text));
 
 		if (rc < 0)
 			return rc;
@@ -404,15 +431,18 @@ static int check_end(struct es_segments *s)
 		s->report->last_term = s->report->snapshot_term;
 	}
 	if (s->report->last_index < acknowledged)
-		return es_segments_bad(s, ES_ECORRUPT, name, "the log ends at entry %llu, and entry %llu was acknowledged (%s)",
-				       (unsigned long long)s->report->last_index, (unsigned long long)acknowledged,
-				       es_guard_path(s->guard));
+		return es_segments_bad(
+			s, ES_ECORRUPT, name,
+			"the log ends at entry %llu, and entry %llu was acknowledged (%s)",
+			(unsigned long long)s->report->last_index, (unsigned long long)acknowledged,
+			es_guard_path(s->guard));
 	return 0;
 }
 
-/* ---- repair ----------------------------------------------------------------------------------------------------- */
+/* ---- repair ---------------------------------------------------------------------------------- */
 
-/* What libraft would do when it loads an open segment, and a crash in the middle of it leaves an open segment again. */
+/* What libraft would do when it loads an open segment, and a crash in the middle of it leaves an
+ * open segment again. */
 static int close_segment(struct es_segments *s, const struct es_raft_file *open)
 {
 	const struct es_fs *fs = s->fs;
@@ -462,10 +492,11 @@ int es_segments_repair(struct es_segments *s, char *errmsg, size_t errmsg_size)
 	return rc;
 }
 
-/* ---- all of it -------------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
-int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const char *raft_dir, struct es_guard *guard,
-		      es_segments_index_fn *index_of, size_t descriptor_bytes, struct es_segments **ret_segments,
+int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const char *raft_dir,
+		      struct es_guard *guard, es_segments_index_fn *index_of,
+		      size_t descriptor_bytes, struct es_segments **ret_segments,
 		      struct es_segments_report *ret_report, char *errmsg, size_t errmsg_size)
 {
 	struct es_segments *s = es_calloc(mem, 1, sizeof(*s));

@@ -6,21 +6,23 @@
 #include "disk/guard.h"
 
 /*
- * The files of libraft in the folder `raft/` of the data folder: what we know of them, check and repair before libraft
- * opens it (docs/formats/raft-segments.md).
+ * The files of libraft in the folder `raft/` of the data folder: what we know of them, check and
+ * repair before libraft opens it (docs/formats/raft-segments.md).
  */
 
 /* The limit of libraft on a configuration in its first segment. */
 #define ES_SEGMENTS_CONFIGURATION_BYTES_MAX 4032
 
 /*
- * Make the folder of a new log whose first entry is `configuration` (libraft's encoding), as one step: a crash leaves no
- * `raft/` or a whole one. ES_EINVAL (too long), ES_EIO (also when there is one), ES_ENOSPC, ES_ENOMEM.
+ * Make the folder of a new log whose first entry is `configuration` (libraft's encoding), as one
+ * step: a crash leaves no `raft/` or a whole one. ES_EINVAL (too long), ES_EIO (also when there is
+ * one), ES_ENOSPC, ES_ENOMEM.
  */
 int es_segments_create(const struct es_mem *mem, const struct es_fs *fs, const char *data_dir,
 		       struct es_slice configuration, char *errmsg, size_t errmsg_size);
 
-/* Does this entry of ours say of itself that it is at `index`? 0: it does not; else what it says. */
+/* Does this entry of ours say of itself that it is at `index`? 0: it does not; else what it says.
+ */
 typedef uint64_t es_segments_index_fn(struct es_slice entry);
 
 struct es_segments_report {
@@ -39,24 +41,25 @@ struct es_segments_report {
 struct es_segments;
 
 /*
- * Look at every file that libraft would read, with the rules of docs/formats/raft-segments.md. Changes nothing. When something
- * is not well, `errmsg` names the file, the offset and the way out: ES_ECORRUPT, ES_ETRUNCATED, ES_EFORMAT, ES_ENOENT (a
- * file is missing), ES_EIO, ES_ENOMEM.
+ * Look at every file that libraft would read, with the rules of docs/formats/raft-segments.md.
+ * Changes nothing. When something is not well, `errmsg` names the file, the offset and the way out:
+ * ES_ECORRUPT, ES_ETRUNCATED, ES_EFORMAT, ES_ENOENT (a file is missing), ES_EIO, ES_ENOMEM.
  *
- * `index_of` tells what index a command entry claims; `descriptor_bytes` is the size of a snapshot of ours. Strings and the
- * guard are borrowed until es_segments_free.
+ * `index_of` tells what index a command entry claims; `descriptor_bytes` is the size of a snapshot
+ * of ours. Strings and the guard are borrowed until es_segments_free.
  */
-int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const char *raft_dir, struct es_guard *guard,
-		      es_segments_index_fn *index_of, size_t descriptor_bytes, struct es_segments **ret_segments,
+int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const char *raft_dir,
+		      struct es_guard *guard, es_segments_index_fn *index_of,
+		      size_t descriptor_bytes, struct es_segments **ret_segments,
 		      struct es_segments_report *ret_report, char *errmsg, size_t errmsg_size);
 
 /* The content of the newest snapshot; empty when there is none. */
 struct es_slice es_segments_snapshot(const struct es_segments *segments);
 
 /*
- * Finish what a crash interrupted: cut the torn tail, close open segments, write the metadata file that is missing. libraft
- * then finds closed segments only. A crash in the middle of it leaves what can be checked and repaired again. ES_EIO,
- * ES_ENOSPC, with a text.
+ * Finish what a crash interrupted: cut the torn tail, close open segments, write the metadata file
+ * that is missing. libraft then finds closed segments only. A crash in the middle of it leaves what
+ * can be checked and repaired again. ES_EIO, ES_ENOSPC, with a text.
  */
 int es_segments_repair(struct es_segments *segments, char *errmsg, size_t errmsg_size);
 /* NULL is allowed. */

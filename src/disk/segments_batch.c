@@ -9,11 +9,12 @@
  *      the entries' bytes
  */
 #define PREAMBLE_BYTES 16
-#define ENTRY_BYTES 16
+#define ENTRY_BYTES    16
 /* libraft refuses more than what fits into 8 MiB with 32 bytes for each. */
 #define ENTRIES_MAX (8u * 1024 * 1024 / 32)
 
-const char *es_raft_batch_at(struct es_slice file, size_t offset, struct es_raft_batch *ret_batch, bool *ret_short)
+const char *es_raft_batch_at(struct es_slice file, size_t offset, struct es_raft_batch *ret_batch,
+			     bool *ret_short)
 {
 	const uint8_t *p = file.data + offset;
 	size_t rest = file.len - offset;
@@ -38,7 +39,8 @@ const char *es_raft_batch_at(struct es_slice file, size_t offset, struct es_raft
 	for (uint64_t i = 0; i < entries; i++) {
 		const uint8_t *entry = p + PREAMBLE_BYTES + ENTRY_BYTES * i;
 
-		if (entry[8] < ES_RAFT_COMMAND || entry[8] > ES_RAFT_CHANGE || es_load_u32le(entry + 12) % 8 != 0)
+		if (entry[8] < ES_RAFT_COMMAND || entry[8] > ES_RAFT_CHANGE ||
+		    es_load_u32le(entry + 12) % 8 != 0)
 			return "the batch has an entry of an unknown kind";
 		data_bytes += es_load_u32le(entry + 12);
 	}
@@ -46,7 +48,8 @@ const char *es_raft_batch_at(struct es_slice file, size_t offset, struct es_raft
 		*ret_short = true;
 		return "the data of the batch is cut";
 	}
-	if (es_raft_crc(0, es_slice(p + 8 + header_bytes, (size_t)data_bytes)) != es_load_u32le(p + 4))
+	if (es_raft_crc(0, es_slice(p + 8 + header_bytes, (size_t)data_bytes)) !=
+	    es_load_u32le(p + 4))
 		return "the checksum of the batch's data does not match";
 	*ret_batch = (struct es_raft_batch){
 		.entries = entries,
@@ -58,8 +61,8 @@ const char *es_raft_batch_at(struct es_slice file, size_t offset, struct es_raft
 	return NULL;
 }
 
-void es_raft_batch_entry(struct es_slice file, const struct es_raft_batch *batch, uint64_t at, size_t *data,
-			 struct es_raft_entry *ret_entry)
+void es_raft_batch_entry(struct es_slice file, const struct es_raft_batch *batch, uint64_t at,
+			 size_t *data, struct es_raft_entry *ret_entry)
 {
 	const uint8_t *header = file.data + batch->headers + ENTRY_BYTES * at;
 	uint32_t len = es_load_u32le(header + 12);

@@ -4,7 +4,8 @@
 #include "disk/raft_crc.h"
 #include "disk/segments_internal.h"
 
-static int write_new(const struct es_fs *fs, const char *folder, const char *name, struct es_slice content)
+static int write_new(const struct es_fs *fs, const char *folder, const char *name,
+		     struct es_slice content)
 {
 	char path[ES_PATH_BYTES_MAX];
 	int file;
@@ -48,7 +49,8 @@ static int write_first_segment(const struct es_mem *mem, const struct es_fs *fs,
 	es_buf_init(&segment, mem);
 	rc = es_buf_append_u64le(&segment, ES_RAFT_FORMAT);
 	if (rc == 0)
-		rc = es_buf_append_u32le(&segment, es_raft_crc(0, es_slice(header, sizeof(header))));
+		rc = es_buf_append_u32le(&segment,
+					 es_raft_crc(0, es_slice(header, sizeof(header))));
 	if (rc == 0)
 		rc = es_buf_append_u32le(&segment, es_raft_crc(0, configuration));
 	if (rc == 0)
@@ -56,7 +58,8 @@ static int write_first_segment(const struct es_mem *mem, const struct es_fs *fs,
 	if (rc == 0)
 		rc = es_buf_append_slice(&segment, configuration);
 	if (rc == 0)
-		rc = write_new(fs, folder, "0000000000000001-0000000000000001", es_buf_slice(&segment));
+		rc = write_new(fs, folder, "0000000000000001-0000000000000001",
+			       es_buf_slice(&segment));
 	es_buf_close(&segment);
 	return rc;
 }
@@ -69,7 +72,8 @@ int es_segments_create(const struct es_mem *mem, const struct es_fs *fs, const c
 	int rc;
 
 	if (configuration.len > ES_SEGMENTS_CONFIGURATION_BYTES_MAX || configuration.len % 8 != 0) {
-		snprintf(errmsg, errmsg_size, "%.200s: the configuration of the cluster is too long", data_dir);
+		snprintf(errmsg, errmsg_size,
+			 "%.200s: the configuration of the cluster is too long", data_dir);
 		return ES_EINVAL;
 	}
 	rc = es_fs_join(data_dir, "raft", folder);

@@ -3,17 +3,18 @@
 
 #include "disk/segments.h"
 
-#define ES_RAFT_FORMAT 1
-#define ES_RAFT_COMMAND 1
-#define ES_RAFT_BARRIER 2
-#define ES_RAFT_CHANGE 3 /* a configuration */
-#define ES_RAFT_NAME_BYTES 96
+#define ES_RAFT_FORMAT         1
+#define ES_RAFT_COMMAND        1
+#define ES_RAFT_BARRIER        2
+#define ES_RAFT_CHANGE         3 /* a configuration */
+#define ES_RAFT_NAME_BYTES     96
 #define ES_RAFT_METADATA_BYTES 32
 
 /* A file of the folder, by its name. */
 struct es_raft_file {
 	enum es_raft_kind { ES_RAFT_OPEN, ES_RAFT_CLOSED, ES_RAFT_META, ES_RAFT_DATA } kind;
-	uint64_t number[3]; /* open: counter; closed: first and last index; snapshots: term, index, timestamp */
+	uint64_t number[3]; /* open: counter; closed: first and last index; snapshots: term, index,
+			       timestamp */
 	char name[ES_RAFT_NAME_BYTES];
 	/* Open segments, found out by the check. */
 	uint64_t first_index;
@@ -63,8 +64,10 @@ struct es_raft_batch {
 	size_t end;
 };
 
-/* The batch at `offset`; NULL or what is wrong with it, static. *ret_short: it would go on behind the end of the file. */
-const char *es_raft_batch_at(struct es_slice file, size_t offset, struct es_raft_batch *ret_batch, bool *ret_short);
+/* The batch at `offset`; NULL or what is wrong with it, static. *ret_short: it would go on behind
+ * the end of the file. */
+const char *es_raft_batch_at(struct es_slice file, size_t offset, struct es_raft_batch *ret_batch,
+			     bool *ret_short);
 
 struct es_raft_entry {
 	uint64_t term;
@@ -73,8 +76,8 @@ struct es_raft_entry {
 };
 
 /* The entries of a batch one after another; *at begins with 0 and *data with batch->data. */
-void es_raft_batch_entry(struct es_slice file, const struct es_raft_batch *batch, uint64_t at, size_t *data,
-			 struct es_raft_entry *ret_entry);
+void es_raft_batch_entry(struct es_slice file, const struct es_raft_batch *batch, uint64_t at,
+			 size_t *data, struct es_raft_entry *ret_entry);
 
 /* segments_meta.c: metadata files and snapshots. */
 int es_segments_check_metadata(struct es_segments *s);

@@ -3,13 +3,14 @@
 #include "disk/raft_crc.h"
 #include "disk/segments_internal.h"
 
-/* ---- metadata1 and metadata2 ------------------------------------------------------------------------------------ */
+/* ---- metadata1 and metadata2 ----------------------------------------------------------------- */
 
 /*
- * libraft writes the two files in turns, in place, and takes the one with the higher version. They have no checksum; the
- * guard has checked copies of the last two versions, each written durably before libraft's own file. With v the newest
- * version of the guard, a crash leaves
- *   - the file of v:   as the guard has it, or not written yet: missing, shorter, or still of version v - 2
+ * libraft writes the two files in turns, in place, and takes the one with the higher version. They
+ * have no checksum; the guard has checked copies of the last two versions, each written durably
+ * before libraft's own file. With v the newest version of the guard, a crash leaves
+ *   - the file of v:   as the guard has it, or not written yet: missing, shorter, or still of
+ *                      version v - 2
  *   - the other file:  of version v - 1, as the guard has it (missing when v is 1)
  * and everything else is damage. A file of v that was not written yet is written now.
  */
@@ -26,7 +27,8 @@ static size_t file_of(uint64_t version)
 	return version % 2 == 1 ? 0 : 1;
 }
 
-static void encode(const struct es_guard_metadata *metadata, uint8_t ret_bytes[ES_RAFT_METADATA_BYTES])
+static void encode(const struct es_guard_metadata *metadata,
+		   uint8_t ret_bytes[ES_RAFT_METADATA_BYTES])
 {
 	es_store_u64le(ret_bytes, ES_RAFT_FORMAT);
 	es_store_u64le(ret_bytes + 8, metadata->version);
@@ -45,13 +47,14 @@ static int read_metadata(struct es_segments *s, size_t i, struct metadata_file *
 		return rc;
 	ret_file->len = s->bytes.len;
 	if (s->bytes.len > ES_RAFT_METADATA_BYTES)
-		return es_segments_bad(s, ES_ECORRUPT, metadata_names[i], "at byte 32: the file is too long");
+		return es_segments_bad(s, ES_ECORRUPT, metadata_names[i],
+				       "at byte 32: the file is too long");
 	if (s->bytes.len == ES_RAFT_METADATA_BYTES) {
 		const uint8_t *p = s->bytes.data;
 
 		ret_file->format = es_load_u64le(p);
-		ret_file->content = (struct es_guard_metadata){es_load_u64le(p + 8), es_load_u64le(p + 16),
-							       es_load_u64le(p + 24)};
+		ret_file->content = (struct es_guard_metadata){
+			es_load_u64le(p + 8), es_load_u64le(p + 16), es_load_u64le(p + 24)};
 	}
 	return 0;
 }
@@ -79,7 +82,9 @@ static int check_alone(struct es_segments *s, const struct metadata_file files[2
 			continue;
 		if (files[i].format != ES_RAFT_FORMAT || files[i].content.version == 0 ||
 		    file_of(files[i].content.version) != i)
-			return es_segments_bad(s, files[i].len < ES_RAFT_METADATA_BYTES ? ES_ETRUNCATED : ES_ECORRUPT,
+			return es_segments_bad(s,
+					       files[i].len < ES_RAFT_METADATA_BYTES ? ES_ETRUNCATED
+										     : ES_ECORRUPT,
 					       metadata_names[i], "at byte 0: the file is damaged");
 		if (best == NULL || files[i].content.version > best->version)
 			best = &files[i].content;
@@ -112,21 +117,28 @@ int es_segments_check_metadata(struct es_segments *s)
 	if (!is(&files[own], &newest)) {
 		bool not_written = files[own].len < ES_RAFT_METADATA_BYTES
 					   ? newest.version <= 2
-					   : newest.version > 2 && has_version(&files[own], newest.version - 2);
+					   : newest.version > 2 &&
+						     has_version(&files[own], newest.version - 2);
 
 		if (!not_written)
-			return es_segments_bad(s, files[own].len < ES_RAFT_METADATA_BYTES ? ES_ETRUNCATED : ES_ECORRUPT,
-					       metadata_names[own],
-					       "at byte 0: the file is not what was written (%s has a copy)",
-					       es_guard_path(s->guard));
+			return es_segments_bad(
+				s,
+				files[own].len < ES_RAFT_METADATA_BYTES ? ES_ETRUNCATED
+									: ES_ECORRUPT,
+				metadata_names[own],
+				"at byte 0: the file is not what was written (%s has a copy)",
+				es_guard_path(s->guard));
 		s->metadata_write[own] = true;
 	}
 	if (newest.version == 1 ? files[other].len != 0
-				: !(before.version == newest.version - 1 ? is(&files[other], &before)
-									 : has_version(&files[other], newest.version - 1)))
-		return es_segments_bad(s, files[other].len < ES_RAFT_METADATA_BYTES ? ES_ETRUNCATED : ES_ECORRUPT,
-				       metadata_names[other], "at byte 0: the file is not what was written (%s has a copy)",
-				       es_guard_path(s->guard));
+				: !(before.version == newest.version - 1
+					    ? is(&files[other], &before)
+					    : has_version(&files[other], newest.version - 1)))
+		return es_segments_bad(
+			s, files[other].len < ES_RAFT_METADATA_BYTES ? ES_ETRUNCATED : ES_ECORRUPT,
+			metadata_names[other],
+			"at byte 0: the file is not what was written (%s has a copy)",
+			es_guard_path(s->guard));
 	s->term = newest.term;
 	return 0;
 }
@@ -151,7 +163,7 @@ int es_segments_write_metadata(struct es_segments *s)
 	return 0;
 }
 
-/* ---- snapshots -------------------------------------------------------------------------------------------------- */
+/* ---- snapshots ------------------------------------------------------------------------------- */
 
 /* format, checksum of the rest, index of the configuration, its length, the configuration */
 #define SNAPSHOT_META_BYTES 32
@@ -179,21 +191,27 @@ static int check_meta(struct es_segments *s, const struct es_raft_file *meta)
 		return rc;
 	p = s->bytes.data;
 	if (s->bytes.len < SNAPSHOT_META_BYTES)
-		return es_segments_bad(s, ES_ETRUNCATED, meta->name, "at byte %zu: the file is cut", s->bytes.len);
+		return es_segments_bad(s, ES_ETRUNCATED, meta->name, "at byte %zu: the file is cut",
+				       s->bytes.len);
 	if (es_load_u64le(p) != ES_RAFT_FORMAT)
-		return es_segments_bad(s, ES_EFORMAT, meta->name, "at byte 0: is of an unknown format");
+		return es_segments_bad(s, ES_EFORMAT, meta->name,
+				       "at byte 0: is of an unknown format");
 	if (es_load_u64le(p + 24) > s->bytes.len - SNAPSHOT_META_BYTES)
-		return es_segments_bad(s, ES_ETRUNCATED, meta->name, "at byte %zu: the file is cut", s->bytes.len);
-	if (es_load_u64le(p + 24) != s->bytes.len - SNAPSHOT_META_BYTES || es_load_u64le(p + 24) == 0 ||
+		return es_segments_bad(s, ES_ETRUNCATED, meta->name, "at byte %zu: the file is cut",
+				       s->bytes.len);
+	if (es_load_u64le(p + 24) != s->bytes.len - SNAPSHOT_META_BYTES ||
+	    es_load_u64le(p + 24) == 0 ||
 	    es_load_u64le(p + 8) != es_raft_crc(0, es_slice(p + 16, s->bytes.len - 16)))
-		return es_segments_bad(s, ES_ECORRUPT, meta->name, "at byte 8: the checksum does not match");
+		return es_segments_bad(s, ES_ECORRUPT, meta->name,
+				       "at byte 8: the checksum does not match");
 	return 0;
 }
 
 /*
- * libraft writes the .meta file first and its data file then, both by renaming, and takes the newest that has both; it
- * removes old ones the other way round. So a .meta file alone may be the beginning of the newest snapshot, and a data
- * file alone the end of an old one. Anything else is damage, and would make libraft fall back to older state.
+ * libraft writes the .meta file first and its data file then, both by renaming, and takes the
+ * newest that has both; it removes old ones the other way round. So a .meta file alone may be the
+ * beginning of the newest snapshot, and a data file alone the end of an old one. Anything else is
+ * damage, and would make libraft fall back to older state.
  */
 int es_segments_check_snapshots(struct es_segments *s)
 {
@@ -211,7 +229,8 @@ int es_segments_check_snapshots(struct es_segments *s)
 		const struct es_raft_file *last = &s->data.files[s->data.count - 1];
 
 		if (meta == NULL || older_snapshot(data, last))
-			return es_segments_bad(s, ES_ENOENT, last->name, "its .meta file is missing");
+			return es_segments_bad(s, ES_ENOENT, last->name,
+					       "its .meta file is missing");
 	}
 	if (meta == NULL)
 		return 0;
@@ -222,8 +241,10 @@ int es_segments_check_snapshots(struct es_segments *s)
 	if (rc < 0)
 		return rc;
 	if (s->bytes.len != s->descriptor_bytes)
-		return es_segments_bad(s, s->bytes.len < s->descriptor_bytes ? ES_ETRUNCATED : ES_ECORRUPT, data->name,
-				       "at byte %zu: the file ends, it had %zu bytes", s->bytes.len, s->descriptor_bytes);
+		return es_segments_bad(
+			s, s->bytes.len < s->descriptor_bytes ? ES_ETRUNCATED : ES_ECORRUPT,
+			data->name, "at byte %zu: the file ends, it had %zu bytes", s->bytes.len,
+			s->descriptor_bytes);
 	s->report->snapshot_term = data->number[0];
 	s->report->snapshot_index = data->number[1];
 	memcpy(s->report->snapshot_file, data->name, sizeof(data->name));

@@ -16,8 +16,9 @@
 #include "consensus/consensus.h"
 
 /*
- * A member without an engine: it keeps the hash of all commands that were applied, in order, and puts each into one of 100
- * keys of a store. Everything runs on a loop of its own; h_close asserts that the loop has nothing left.
+ * A member without an engine: it keeps the hash of all commands that were applied, in order, and
+ * puts each into one of 100 keys of a store. Everything runs on a loop of its own; h_close asserts
+ * that the loop has nothing left.
  */
 struct harness {
 	struct es_mvcc *store;
@@ -78,20 +79,23 @@ static inline void h_temporary(char *folder, size_t size)
 static inline void h_put(struct harness *h, struct es_slice command)
 {
 	char key[16];
-	struct es_mvcc_op op = {.kind = ES_MVCC_OP_PUT, .u.put = {.key = es_slice(key, 0), .value = command}};
+	struct es_mvcc_op op = {.kind = ES_MVCC_OP_PUT,
+				.u.put = {.key = es_slice(key, 0), .value = command}};
 	struct es_mvcc_txn txn = {.success_count = 1, .success = &op};
 	const struct es_mvcc_txn_res *res;
 	const struct es_mvcc_event *events;
 	struct es_arena arena;
 	size_t n;
 
-	op.u.put.key.len = (size_t)snprintf(key, sizeof(key), "key-%u", (unsigned)(h->commands % 100));
+	op.u.put.key.len = (size_t)snprintf(key, sizeof(key), "key-%u",
+					    (unsigned)(h->commands % 100));
 	es_arena_init(&arena, h->config.mem, 1024);
 	assert_int_equal(es_mvcc_txn_apply(h->store, &txn, NULL, &arena, &res, &events, &n), 0);
 	es_arena_close(&arena);
 }
 
-static inline int h_checkpoint_begin(void *ctx, struct es_checkpoint_state *ret_state, const struct es_mvcc **ret_store)
+static inline int h_checkpoint_begin(void *ctx, struct es_checkpoint_state *ret_state,
+				     const struct es_mvcc **ret_store)
 {
 	struct harness *h = ctx;
 	struct harness_meta meta = {h->commands, h->bytes, h->last_index, h->hash};
@@ -140,7 +144,8 @@ static inline int h_restored(void *ctx, const struct es_checkpoint_state *state)
 	return 0;
 }
 
-static inline int h_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice command, void *op)
+static inline int h_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice command,
+			  void *op)
 {
 	struct harness *h = ctx;
 	uint8_t len[8];
@@ -229,29 +234,30 @@ static inline void h_init(struct harness *h, const char *folder)
 		.heartbeat_ms = 100,
 		.election_ms = 1000,
 		.checkpoint_entries = UINT64_MAX,
-		.callbacks = {
-			.apply = h_apply,
-			.applied = h_applied,
-			.dropped = h_dropped,
-			.leadership = h_leadership,
-			.checkpoint_begin = h_checkpoint_begin,
-			.checkpoint_end = h_checkpoint_end,
-			.restore_store = h_restore_store,
-			.restored = h_restored,
-			.disk_full = h_disk_full,
-			.failed = h_failed,
-			.ctx = h,
-		},
+		.callbacks =
+			{
+				.apply = h_apply,
+				.applied = h_applied,
+				.dropped = h_dropped,
+				.leadership = h_leadership,
+				.checkpoint_begin = h_checkpoint_begin,
+				.checkpoint_end = h_checkpoint_end,
+				.restore_store = h_restore_store,
+				.restored = h_restored,
+				.disk_full = h_disk_full,
+				.failed = h_failed,
+				.ctx = h,
+			},
 	};
 }
 
 /* Until `condition`, at most 60 seconds. */
-#define H_RUN_UNTIL(h, condition)                                                                               \
-	do {                                                                                                    \
-		uint64_t h_end = uv_hrtime() + 60000000000u;                                                    \
-		while (!(condition) && uv_hrtime() < h_end)                                                     \
-			uv_run(&(h)->loop, UV_RUN_ONCE);                                                        \
-		assert_true(condition);                                                                         \
+#define H_RUN_UNTIL(h, condition)                            \
+	do {                                                 \
+		uint64_t h_end = uv_hrtime() + 60000000000u; \
+		while (!(condition) && uv_hrtime() < h_end)  \
+			uv_run(&(h)->loop, UV_RUN_ONCE);     \
+		assert_true(condition);                      \
 	} while (0)
 
 static inline int h_open(struct harness *h)

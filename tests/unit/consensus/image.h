@@ -130,7 +130,8 @@ static inline bool image_is(const struct image *image, const char *folder)
 	image_take(&now, folder);
 	same = now.count == image->count;
 	for (size_t i = 0; same && i < now.count; i++)
-		same = strcmp(now.files[i].path, image->files[i].path) == 0 && now.files[i].size == image->files[i].size &&
+		same = strcmp(now.files[i].path, image->files[i].path) == 0 &&
+		       now.files[i].size == image->files[i].size &&
 		       now.files[i].len == image->files[i].len &&
 		       memcmp(now.files[i].data, image->files[i].data, now.files[i].len) == 0;
 	image_free(&now);

@@ -220,7 +220,7 @@ static void a_checkpoint_that_cannot_begin_is_tried_again(void **state)
 	h_remove(folder);
 }
 
-/* ---- a disk that fails under the checkpoints only --------------------------------------------------------------- */
+/* ---- a disk that fails under the checkpoints only -------------------------------------------- */
 
 struct bad_disk {
 	struct es_fs fs;

@@ -73,8 +73,10 @@ static void commands_of_one_turn_share_an_entry(void **state)
 /* Sizes around libraft's blocks and segments, a command of 32 MiB among them. */
 static void commands_of_any_size_survive(void **state)
 {
-	static const size_t sizes[] = {1, 7, 8, 9, 500, 4000, 4064, 4072, 4080, 4088, 4096, 8192, 65536, 1048576,
-				       8388500, 8388608, 33554432, 3, 12582912 - 64, 12582912};
+	static const size_t sizes[] = {
+		1,       7,       8,        9,    500,           4000,    4064,
+		4072,    4080,    4088,     4096, 8192,          65536,   1048576,
+		8388500, 8388608, 33554432, 3,    12582912 - 64, 12582912};
 	uint8_t before[ES_BLAKE3_BYTES], after[ES_BLAKE3_BYTES];
 	uint8_t *data = malloc(33554432);
 	char folder[256];

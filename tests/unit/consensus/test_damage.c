@@ -3,8 +3,9 @@
 #include "base/rng.h"
 
 /*
- * A small real data folder as a crash would leave it, with every byte flipped and every file cut everywhere: the member
- * either refuses to start, with an error that names the file, or has exactly what it acknowledged.
+ * A small real data folder as a crash would leave it, with every byte flipped and every file cut
+ * everywhere: the member either refuses to start, with an error that names the file, or has exactly
+ * what it acknowledged.
  */
 #define STEPS_MAX 64
 
@@ -30,7 +31,8 @@ static void step(struct harness *h, struct past *past, const void *data, size_t 
 	h_digest(h, past->digest[past->steps++]);
 }
 
-/* Closed and open segments, a snapshot, a base and an addition. The image is taken while the member runs. */
+/* Closed and open segments, a snapshot, a base and an addition. The image is taken while the member
+ * runs. */
 static void make_past(struct past *past, bool guard)
 {
 	struct harness h;
@@ -113,8 +115,8 @@ struct outcome {
 #define STEPS_CLOSED 5
 
 /* `exact`: nothing that was acknowledged may be missing. */
-static void judge(struct past *past, const struct image_file *file, const char *what, size_t at, bool exact,
-		  struct outcome *outcome)
+static void judge(struct past *past, const struct image_file *file, const char *what, size_t at,
+		  bool exact, struct outcome *outcome)
 {
 	char errmsg[1024];
 	int rc = try_open(past, errmsg);
@@ -125,7 +127,8 @@ static void judge(struct past *past, const struct image_file *file, const char *
 		   rc >= (what[0] == 'c' ? STEPS_CLOSED : (int)past->steps - 1)) {
 		outcome->shorter++;
 	} else if (rc > 0 || rc == ES_EINTERNAL) {
-		fail_msg("%s %s at %zu: the state after open has %d of %u steps", file->path, what, at, rc, past->steps);
+		fail_msg("%s %s at %zu: the state after open has %d of %u steps", file->path, what,
+			 at, rc, past->steps);
 	} else {
 		outcome->refused++;
 		if (strstr(errmsg, name_of(file->path)) == NULL)
@@ -135,7 +138,8 @@ static void judge(struct past *past, const struct image_file *file, const char *
 		image_put(&past->image, past->folder); /* opening has changed it */
 }
 
-static void damage_everything(bool guard, bool exact, struct outcome *ret_flips, struct outcome *ret_cuts)
+static void damage_everything(bool guard, bool exact, struct outcome *ret_flips,
+			      struct outcome *ret_cuts)
 {
 	struct past past;
 
@@ -144,7 +148,8 @@ static void damage_everything(bool guard, bool exact, struct outcome *ret_flips,
 	memset(ret_cuts, 0, sizeof(*ret_cuts));
 	for (size_t i = 0; i < past.image.count; i++) {
 		struct image_file file = past.image.files[i];
-		size_t reach = file.len < file.size ? file.len + 1 : file.len; /* and one zero byte behind it */
+		size_t reach = file.len < file.size ? file.len + 1
+						    : file.len; /* and one zero byte behind it */
 
 		if (!guard && !in_open_segment(file.path))
 			continue; /* these do not depend on it */
@@ -175,21 +180,23 @@ static void nothing_acknowledged_is_lost_without_a_word(void **state)
 
 	(void)state;
 	damage_everything(true, true, &flips, &cuts);
-	print_message("flips: %u refused, %u without effect; cuts: %u refused, %u without effect\n", flips.refused,
-		      flips.whole, cuts.refused, cuts.whole);
+	print_message("flips: %u refused, %u without effect; cuts: %u refused, %u without effect\n",
+		      flips.refused, flips.whole, cuts.refused, cuts.whole);
 	assert_true(flips.refused > 1000 && flips.whole > 50 && cuts.refused > 1000);
 }
 
-/* After a power failure that came so soon that the guard is not on disk, damage to the last batch looks like a torn write, and
- * an open segment that was cut behind a batch like one that was being closed. */
+/* After a power failure that came so soon that the guard is not on disk, damage to the last batch
+ * looks like a torn write, and an open segment that was cut behind a batch like one that was being
+ * closed. */
 static void without_the_guard_only_the_end_of_the_log_is_in_doubt(void **state)
 {
 	struct outcome flips, cuts;
 
 	(void)state;
 	damage_everything(false, false, &flips, &cuts);
-	print_message("flips: %u refused, %u without effect, %u cut the last batch; cuts: %u, %u, %u\n", flips.refused,
-		      flips.whole, flips.shorter, cuts.refused, cuts.whole, cuts.shorter);
+	print_message(
+		"flips: %u refused, %u without effect, %u cut the last batch; cuts: %u, %u, %u\n",
+		flips.refused, flips.whole, flips.shorter, cuts.refused, cuts.whole, cuts.shorter);
 	assert_true(flips.shorter > 0 && flips.shorter < 100);
 	assert_true(cuts.shorter > 0 && cuts.shorter < 150);
 }
@@ -210,14 +217,17 @@ static void missing_files_are_named(void **state)
 		rc = try_open(&past, errmsg);
 		if (rc < 0) {
 			/* Of a log that ends too early, only its end can be named. */
-			if (strstr(errmsg, name_of(file->path)) == NULL && strstr(errmsg, "missing") == NULL &&
-			    strstr(errmsg, "acknowledged") == NULL && strstr(errmsg, "was expected") == NULL)
+			if (strstr(errmsg, name_of(file->path)) == NULL &&
+			    strstr(errmsg, "missing") == NULL &&
+			    strstr(errmsg, "acknowledged") == NULL &&
+			    strstr(errmsg, "was expected") == NULL)
 				fail_msg("%s: %s", file->path, errmsg);
 			assert_non_null(strstr(errmsg, past.folder));
 			image_put_file(file, past.folder);
 			assert_true(image_is(&past.image, past.folder));
 		} else {
-			assert_int_equal(rc, past.steps); /* old snapshots, unused segments, the guard */
+			assert_int_equal(
+				rc, past.steps); /* old snapshots, unused segments, the guard */
 			image_put(&past.image, past.folder);
 		}
 	}

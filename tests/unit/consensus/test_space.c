@@ -6,7 +6,7 @@
 #include "consensus/internal.h"
 #include "consensus/node_internal.h"
 
-/* ---- a disk whose free space the test decides, and a log that fails --------------------------------------------- */
+/* ---- a disk whose free space the test decides, and a log that fails -------------------------- */
 
 static struct {
 	struct es_fs fs;
@@ -14,8 +14,8 @@ static struct {
 	/* The next append fails with this. */
 	int raft_status;
 	const char *text;
-	int (*real_append)(struct raft_io *, struct raft_io_append *, const struct raft_entry[], unsigned,
-			   raft_io_append_cb);
+	int (*real_append)(struct raft_io *, struct raft_io_append *, const struct raft_entry[],
+			   unsigned, raft_io_append_cb);
 	struct raft_io_append *request;
 	uv_timer_t timer;
 } disk;
@@ -39,8 +39,8 @@ static void append_fails(uv_timer_t *timer)
 	request->cb(request, status);
 }
 
-static int failing_append(struct raft_io *io, struct raft_io_append *request, const struct raft_entry entries[],
-			  unsigned n, raft_io_append_cb done)
+static int failing_append(struct raft_io *io, struct raft_io_append *request,
+			  const struct raft_entry entries[], unsigned n, raft_io_append_cb done)
 {
 	struct es_node *node = ES_CONTAINER_OF(io, struct es_node, io);
 
@@ -54,8 +54,8 @@ static int failing_append(struct raft_io *io, struct raft_io_append *request, co
 	return 0;
 }
 
-static int refused_append(struct raft_io *io, struct raft_io_append *request, const struct raft_entry entries[],
-			  unsigned n, raft_io_append_cb done)
+static int refused_append(struct raft_io *io, struct raft_io_append *request,
+			  const struct raft_entry entries[], unsigned n, raft_io_append_cb done)
 {
 	(void)request;
 	(void)entries;
@@ -119,7 +119,8 @@ static void a_full_disk_refuses_writes_and_recovers(void **state)
 	H_RUN_UNTIL(&h, h.dropped == 1);
 	assert_int_equal(h.dropped_status, ES_ENOSPC);
 	assert_true(h.full);
-	assert_int_equal(es_consensus_propose(h.consensus, ES_SLICE("refused at once"), &h), ES_ENOSPC);
+	assert_int_equal(es_consensus_propose(h.consensus, ES_SLICE("refused at once"), &h),
+			 ES_ENOSPC);
 	assert_true(es_consensus_is_leader(h.consensus));
 	es_consensus_read_index(h.consensus, count_ready, &reads);
 	assert_int_equal(reads, 1);
@@ -245,7 +246,8 @@ static void a_failing_disk_stops_the_member(void **state)
 		assert_int_equal(h.dropped, 1);
 		assert_int_equal(h.dropped_status, ES_EIO);
 		assert_false(h.full);
-		assert_int_equal(es_consensus_propose(h.consensus, ES_SLICE("late"), &h), ES_ESTOPPED);
+		assert_int_equal(es_consensus_propose(h.consensus, ES_SLICE("late"), &h),
+				 ES_ESTOPPED);
 		h_close(&h);
 		h_start(&h, folder);
 		assert_int_equal(h.commands, 1);
@@ -271,7 +273,7 @@ static void a_checkpoint_leaves_the_last_space_to_the_log(void **state)
 	h_remove(folder);
 }
 
-/* ---- a small file system ---------------------------------------------------------------------------------------- */
+/* ---- a small file system --------------------------------------------------------------------- */
 
 static void fill(const char *folder, const char *name, uint64_t leave_bytes)
 {
@@ -283,7 +285,8 @@ static void fill(const char *folder, const char *name, uint64_t leave_bytes)
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	f = fopen(path, "wb");
 	assert_non_null(f);
-	while (statvfs(folder, &st) == 0 && (uint64_t)st.f_bavail * st.f_frsize > leave_bytes + sizeof(block)) {
+	while (statvfs(folder, &st) == 0 &&
+	       (uint64_t)st.f_bavail * st.f_frsize > leave_bytes + sizeof(block)) {
 		if (fwrite(block, 1, sizeof(block), f) != sizeof(block) || fflush(f) != 0)
 			break;
 	}
@@ -318,7 +321,8 @@ static void a_small_file_system(void **state)
 
 		h_propose(&h, data, 1000);
 		H_RUN_UNTIL(&h, h.answered == target);
-		fill(mount_point, "hog", round == 0 ? 20u << 20 : 0); /* below the margin, or really full */
+		fill(mount_point, "hog",
+		     round == 0 ? 20u << 20 : 0); /* below the margin, or really full */
 		for (int i = 0; i < 1000 && !h.full; i++) {
 			if (es_consensus_propose(h.consensus, es_slice(data, 100000), &h) == 0) {
 				uint64_t done = h.answered + h.dropped;

@@ -3,8 +3,9 @@
 #include "base/rng.h"
 
 /*
- * What a power failure in the middle of a write may leave: each sector of it old or new, in any mixture, the file's new size
- * or less. The member must start from all of them, with everything but that write, or with that as well.
+ * What a power failure in the middle of a write may leave: each sector of it old or new, in any
+ * mixture, the file's new size or less. The member must start from all of them, with everything but
+ * that write, or with that as well.
  */
 #define SECTOR 512
 
@@ -37,10 +38,11 @@ static uint8_t byte_at(const struct image_file *file, size_t at)
 enum pattern { PATTERN_RANDOM, PATTERN_FIRST, PATTERN_LAST, PATTERN_ONE_OLD, PATTERNS };
 
 /* `old` may be NULL: a segment that was new. */
-static void mix(const struct image_file *old, const struct image_file *new, enum pattern pattern, struct es_rng *rng,
-		struct image_file *ret_mixed)
+static void mix(const struct image_file *old, const struct image_file *new, enum pattern pattern,
+		struct es_rng *rng, struct image_file *ret_mixed)
 {
-	size_t low = old != NULL ? old->size : new->size, sectors = (new->len + SECTOR - 1) / SECTOR;
+	size_t low = old != NULL ? old->size : new->size,
+	       sectors = (new->len + SECTOR - 1) / SECTOR;
 	size_t first = 0, cut;
 
 	*ret_mixed = *new;
@@ -52,19 +54,21 @@ static void mix(const struct image_file *old, const struct image_file *new, enum
 		bool same = true;
 
 		for (size_t i = 0; i < SECTOR; i++)
-			same = same && byte_at(old, first * SECTOR + i) == byte_at(new, first * SECTOR + i);
+			same = same &&
+			       byte_at(old, first * SECTOR + i) == byte_at(new, first * SECTOR + i);
 		if (!same)
 			break;
 	}
 	cut = first + es_rng_below(rng, sectors - first + 1);
 	for (size_t s = 0; s < sectors; s++) {
-		bool is_new = pattern == PATTERN_RANDOM    ? es_rng_below(rng, 2) == 0
-			      : pattern == PATTERN_FIRST   ? s < cut
-			      : pattern == PATTERN_LAST    ? s >= cut
-							   : s != cut;
+		bool is_new = pattern == PATTERN_RANDOM  ? es_rng_below(rng, 2) == 0
+			      : pattern == PATTERN_FIRST ? s < cut
+			      : pattern == PATTERN_LAST  ? s >= cut
+							 : s != cut;
 
 		for (size_t i = 0; i < SECTOR; i++)
-			ret_mixed->data[s * SECTOR + i] = byte_at(is_new ? new : old, s * SECTOR + i);
+			ret_mixed->data[s * SECTOR + i] = byte_at(is_new ? new : old,
+								  s * SECTOR + i);
 	}
 	if (new->size > low) /* it went beyond what was allotted: the size may have grown in part */
 		ret_mixed->size = low + es_rng_below(rng, (new->size - low) / SECTOR + 1) * SECTOR;
@@ -90,7 +94,8 @@ static void try_mixtures(struct window *w, const char *folder, int rounds, unsig
 			if (strcmp(new->path, "GUARD") == 0)
 				new = old; /* it is written when the write is durable */
 			else if (strncmp(new->path, "raft/open-", 10) == 0 && new->len > 0) {
-				mix(old, new, (enum pattern)(round % PATTERNS), &rng, &mixed.files[mixed.count++]);
+				mix(old, new, (enum pattern)(round % PATTERNS), &rng,
+				    &mixed.files[mixed.count++]);
 				continue;
 			}
 			mixed.files[mixed.count] = *new;
@@ -143,7 +148,8 @@ static void tear(int lead_in, size_t lead_bytes, size_t torn_bytes, int rounds)
 	image_take(&w.after, folder);
 	h_close(&h);
 	try_mixtures(&w, folder, rounds, with);
-	print_message("%zu bytes: %u without, %u with the torn write\n", torn_bytes, with[0], with[1]);
+	print_message("%zu bytes: %u without, %u with the torn write\n", torn_bytes, with[0],
+		      with[1]);
 	assert_true(with[0] > 0);
 	h_remove(folder);
 	free(data);

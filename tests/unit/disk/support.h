@@ -69,10 +69,10 @@ static inline void s_write(const char *folder, const char *name, const void *dat
 	assert_int_equal(fclose(f), 0);
 }
 
-/* ---- a disk that fails ------------------------------------------------------------------------------------------ */
+/* ---- a disk that fails ----------------------------------------------------------------------- */
 
-/* The operating system's files, but the n-th operation that can fail does (0: the first), and with `sticky` all later
- * ones. A failing write has written half. */
+/* The operating system's files, but the n-th operation that can fail does (0: the first), and with
+ * `sticky` all later ones. A failing write has written half. */
 struct fault_fs {
 	struct es_fs fs;
 	uint64_t countdown;
@@ -100,13 +100,13 @@ static inline int fault_status(struct fault_fs *f)
 	return es_fs_status(f->error_number);
 }
 
-#define FAULT_OP(name, parameters, ...)                                                                         \
-	static inline int fault_##name parameters                                                               \
-	{                                                                                                       \
-		struct fault_fs *f = ctx;                                                                       \
-		if (fault_hits(f))                                                                              \
-			return fault_status(f);                                                                 \
-		return es_fs_posix()->name(NULL, __VA_ARGS__);                                                  \
+#define FAULT_OP(name, parameters, ...)                        \
+	static inline int fault_##name parameters              \
+	{                                                      \
+		struct fault_fs *f = ctx;                      \
+		if (fault_hits(f))                             \
+			return fault_status(f);                \
+		return es_fs_posix()->name(NULL, __VA_ARGS__); \
 	}
 
 FAULT_OP(truncate, (void *ctx, int file, uint64_t size), file, size)
@@ -115,11 +115,12 @@ FAULT_OP(size, (void *ctx, int file, uint64_t *ret_size), file, ret_size)
 FAULT_OP(rename, (void *ctx, const char *from, const char *to), from, to)
 FAULT_OP(unlink, (void *ctx, const char *path), path)
 FAULT_OP(mkdir, (void *ctx, const char *path), path)
-FAULT_OP(list, (void *ctx, const char *path, int (*entry)(void *arg, const char *name), void *arg), path, entry, arg)
+FAULT_OP(list, (void *ctx, const char *path, int (*entry)(void *arg, const char *name), void *arg),
+	 path, entry, arg)
 FAULT_OP(sync_folder, (void *ctx, const char *path), path)
 FAULT_OP(free_bytes, (void *ctx, const char *path, uint64_t *ret_bytes), path, ret_bytes)
-FAULT_OP(read_at, (void *ctx, int file, void *data, size_t len, uint64_t offset, size_t *ret_len), file, data, len,
-	 offset, ret_len)
+FAULT_OP(read_at, (void *ctx, int file, void *data, size_t len, uint64_t offset, size_t *ret_len),
+	 file, data, len, offset, ret_len)
 
 static inline int fault_open(void *ctx, const char *path, enum es_fs_open how, int *ret_file)
 {
@@ -157,22 +158,23 @@ static inline int fault_write_at(void *ctx, int file, const void *data, size_t l
 static inline void fault_fs_init(struct fault_fs *f, uint64_t fail_after, int error_number)
 {
 	*f = (struct fault_fs){
-		.fs = {
-			.open = fault_open,
-			.close = fault_close,
-			.read_at = fault_read_at,
-			.write_at = fault_write_at,
-			.truncate = fault_truncate,
-			.sync = fault_sync,
-			.size = fault_size,
-			.rename = fault_rename,
-			.unlink = fault_unlink,
-			.mkdir = fault_mkdir,
-			.list = fault_list,
-			.sync_folder = fault_sync_folder,
-			.free_bytes = fault_free_bytes,
-			.ctx = f,
-		},
+		.fs =
+			{
+				.open = fault_open,
+				.close = fault_close,
+				.read_at = fault_read_at,
+				.write_at = fault_write_at,
+				.truncate = fault_truncate,
+				.sync = fault_sync,
+				.size = fault_size,
+				.rename = fault_rename,
+				.unlink = fault_unlink,
+				.mkdir = fault_mkdir,
+				.list = fault_list,
+				.sync_folder = fault_sync_folder,
+				.free_bytes = fault_free_bytes,
+				.ctx = f,
+			},
 		.countdown = fail_after,
 		.error_number = error_number,
 	};

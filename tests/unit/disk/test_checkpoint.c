@@ -4,8 +4,8 @@
 #include "disk/checkpoint_format.h"
 
 /*
- * A store that changes at random beside its checkpoints, and what each checkpoint must give back: `expect` is the digest of
- * all that a reader can see at any revision that is not compacted.
+ * A store that changes at random beside its checkpoints, and what each checkpoint must give back:
+ * `expect` is the digest of all that a reader can see at any revision that is not compacted.
  */
 struct world {
 	const struct es_mem *mem;
@@ -67,7 +67,8 @@ static void digest_of(struct es_mvcc *store, uint8_t ret_digest[ES_BLAKE3_BYTES]
 	hash_number(&hasher, es_mvcc_revision(store));
 	hash_number(&hasher, es_mvcc_compacted(store));
 	for (int64_t r = first; r <= es_mvcc_revision(store); r++) {
-		struct es_mvcc_range_req req = {.range = {ES_SLICE("\0"), ES_SLICE("\0")}, .revision = r};
+		struct es_mvcc_range_req req = {.range = {ES_SLICE("\0"), ES_SLICE("\0")},
+						.revision = r};
 		struct es_mvcc_range_res res;
 
 		assert_int_equal(es_mvcc_range(store, &req, &arena, &res), 0);
@@ -94,7 +95,8 @@ static void change(struct world *w, size_t value_max)
 	assert_non_null(value);
 	memset(value, (int)es_rng_below(&w->rng, 256), value_max);
 	for (size_t i = 0; i < txn.success_count; i++) {
-		snprintf(keys[i], sizeof(keys[i]), "k%zu-%u", i, (unsigned)es_rng_below(&w->rng, 12));
+		snprintf(keys[i], sizeof(keys[i]), "k%zu-%u", i,
+			 (unsigned)es_rng_below(&w->rng, 12));
 		if (es_rng_below(&w->rng, 3) == 0)
 			ops[i] = (struct es_mvcc_op){
 				.kind = ES_MVCC_OP_DELETE,
@@ -104,8 +106,11 @@ static void change(struct world *w, size_t value_max)
 			ops[i] = (struct es_mvcc_op){
 				.kind = ES_MVCC_OP_PUT,
 				.u.put = {.key = es_slice_str(keys[i]),
-					  .value = es_slice(value, es_rng_below(&w->rng, value_max)),
-					  .lease = es_rng_below(&w->rng, 4) == 0 ? (int64_t)es_rng_next(&w->rng) : 0},
+					  .value = es_slice(value,
+							    es_rng_below(&w->rng, value_max)),
+					  .lease = es_rng_below(&w->rng, 4) == 0
+							   ? (int64_t)es_rng_next(&w->rng)
+							   : 0},
 			};
 	}
 	es_arena_init(&arena, es_mem_default(), 4096);
@@ -120,8 +125,11 @@ static void maybe_compact(struct world *w)
 	int64_t low = es_mvcc_compacted(w->store) > 0 ? es_mvcc_compacted(w->store) : 0;
 
 	if (es_rng_below(&w->rng, 6) == 0 && newest > low + 1)
-		assert_int_equal(es_mvcc_compact(w->store, low + 1 + (int64_t)es_rng_below(&w->rng, (uint64_t)(newest - low))),
-				 0);
+		assert_int_equal(
+			es_mvcc_compact(
+				w->store,
+				low + 1 + (int64_t)es_rng_below(&w->rng, (uint64_t)(newest - low))),
+			0);
 	es_mvcc_compact_step(w->store, es_rng_below(&w->rng, 50));
 }
 
@@ -163,8 +171,9 @@ static void state_of(struct world *w, struct es_checkpoint_state *ret_state)
 }
 
 /* Everything in one go. */
-static int write_all(struct world *w, const struct es_mem *mem, const struct es_fs *fs, bool changes,
-		     uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES], struct es_checkpoint_files **ret_files)
+static int write_all(struct world *w, const struct es_mem *mem, const struct es_fs *fs,
+		     bool changes, uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES],
+		     struct es_checkpoint_files **ret_files)
 {
 	struct es_checkpoint_writer *writer = NULL;
 	struct es_checkpoint_state state;
@@ -207,8 +216,8 @@ static void checkpoint(struct world *w, bool changes)
 	es_mvcc_pin(w->store, es_checkpoint_files_revision(files), &w->pin);
 }
 
-static int load(struct world *w, const struct es_mem *mem, const struct es_fs *fs, struct es_mvcc *store,
-		struct es_checkpoint_files **ret_files, char errmsg[1024])
+static int load(struct world *w, const struct es_mem *mem, const struct es_fs *fs,
+		struct es_mvcc *store, struct es_checkpoint_files **ret_files, char errmsg[1024])
 {
 	struct es_checkpoint_state state;
 	struct es_buf meta;
@@ -216,8 +225,8 @@ static int load(struct world *w, const struct es_mem *mem, const struct es_fs *f
 
 	es_buf_init(&meta, mem);
 	errmsg[0] = '\0';
-	rc = es_checkpoint_load(mem, fs, w->folder, es_slice(w->descriptor, sizeof(w->descriptor)), store, &state, &meta,
-				ret_files, errmsg, 1024);
+	rc = es_checkpoint_load(mem, fs, w->folder, es_slice(w->descriptor, sizeof(w->descriptor)),
+				store, &state, &meta, ret_files, errmsg, 1024);
 	if (rc == 0) {
 		assert_int_equal(state.cluster_id, 77);
 		assert_int_equal(state.index, w->index);
@@ -232,7 +241,8 @@ static int load(struct world *w, const struct es_mem *mem, const struct es_fs *f
 	return rc;
 }
 
-static void expect_loads(struct world *w, struct es_mvcc **ret_store, struct es_checkpoint_files **ret_files)
+static void expect_loads(struct world *w, struct es_mvcc **ret_store,
+			 struct es_checkpoint_files **ret_files)
 {
 	uint8_t digest[ES_BLAKE3_BYTES];
 	struct es_mvcc *store;
@@ -272,8 +282,10 @@ static void any_history_comes_back(void **state)
 			}
 			checkpoint(&w, es_rng_below(&w.rng, 2) == 0);
 			*(es_checkpoint_files_count(w.files) > 1 ? &additions : &bases) += 1;
-			assert_int_equal(es_checkpoint_sweep(w.mem, es_fs_posix(), w.folder,
-							     es_slice(w.descriptor, sizeof(w.descriptor))), 0);
+			assert_int_equal(
+				es_checkpoint_sweep(w.mem, es_fs_posix(), w.folder,
+						    es_slice(w.descriptor, sizeof(w.descriptor))),
+				0);
 			expect_loads(&w, &store, &files);
 			if (es_rng_below(&w.rng, 4) == 0) { /* a restart */
 				world_forget_files(&w);
@@ -291,12 +303,16 @@ static void any_history_comes_back(void **state)
 	assert_true(bases > 50 && additions > 50);
 }
 
-/* The trap of additions: a deletion whose tombstone a compaction freed before the next checkpoint. */
+/* The trap of additions: a deletion whose tombstone a compaction freed before the next checkpoint.
+ */
 static void a_deleted_key_stays_deleted(void **state)
 {
-	struct es_mvcc_op put = {.kind = ES_MVCC_OP_PUT, .u.put = {.key = ES_SLICE("a"), .value = ES_SLICE("1")}};
-	struct es_mvcc_op del = {.kind = ES_MVCC_OP_DELETE, .u.del = {.range = {ES_SLICE("a"), ES_SLICE("")}}};
-	struct es_mvcc_op other = {.kind = ES_MVCC_OP_PUT, .u.put = {.key = ES_SLICE("b"), .value = ES_SLICE("2")}};
+	struct es_mvcc_op put = {.kind = ES_MVCC_OP_PUT,
+				 .u.put = {.key = ES_SLICE("a"), .value = ES_SLICE("1")}};
+	struct es_mvcc_op del = {.kind = ES_MVCC_OP_DELETE,
+				 .u.del = {.range = {ES_SLICE("a"), ES_SLICE("")}}};
+	struct es_mvcc_op other = {.kind = ES_MVCC_OP_PUT,
+				   .u.put = {.key = ES_SLICE("b"), .value = ES_SLICE("2")}};
 	const struct es_mvcc_op *ops[] = {&put, &other, NULL, &del, &other, NULL};
 	struct es_checkpoint_files *files;
 	struct es_mvcc *store;
@@ -312,14 +328,16 @@ static void a_deleted_key_stays_deleted(void **state)
 		size_t n;
 
 		if (ops[i] == NULL) {
-			assert_true(i == 2 || es_mvcc_compact(w.store, es_mvcc_revision(w.store)) == 0);
+			assert_true(i == 2 ||
+				    es_mvcc_compact(w.store, es_mvcc_revision(w.store)) == 0);
 			while (es_mvcc_compact_step(w.store, 100))
 				;
 			checkpoint(&w, false);
 			continue;
 		}
 		es_arena_init(&arena, w.mem, 1024);
-		assert_int_equal(es_mvcc_txn_apply(w.store, &txn, NULL, &arena, &res, &events, &n), 0);
+		assert_int_equal(es_mvcc_txn_apply(w.store, &txn, NULL, &arena, &res, &events, &n),
+				 0);
 		es_arena_close(&arena);
 	}
 	assert_int_equal(es_checkpoint_files_count(w.files), 2);
@@ -331,7 +349,8 @@ static void a_deleted_key_stays_deleted(void **state)
 	world_close(&w);
 }
 
-/* The same few keys written over and over, with compaction: the files stay near the size of the state. */
+/* The same few keys written over and over, with compaction: the files stay near the size of the
+ * state. */
 static void files_stay_in_proportion(void **state)
 {
 	uint64_t largest = 0;
@@ -343,7 +362,8 @@ static void files_stay_in_proportion(void **state)
 		for (int i = 0; i < 20; i++)
 			change(&w, 1000);
 		if (es_mvcc_revision(w.store) - 1 > es_mvcc_compacted(w.store))
-			assert_int_equal(es_mvcc_compact(w.store, es_mvcc_revision(w.store) - 1), 0);
+			assert_int_equal(es_mvcc_compact(w.store, es_mvcc_revision(w.store) - 1),
+					 0);
 		while (es_mvcc_compact_step(w.store, 1000))
 			;
 		checkpoint(&w, false);
@@ -389,7 +409,7 @@ static void an_empty_store_is_a_checkpoint_too(void **state)
 	world_close(&w);
 }
 
-/* ---- damage ----------------------------------------------------------------------------------------------------- */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 struct names {
 	char name[8][ES_CHECKPOINT_NAME_BYTES];
@@ -437,7 +457,8 @@ static void every_flipped_byte_and_every_cut_is_named(void **state)
 	}
 	assert_int_equal(es_checkpoint_files_count(w.files), 2);
 	assert_int_equal(es_checkpoint_sweep(w.mem, es_fs_posix(), w.folder,
-					     es_slice(w.descriptor, sizeof(w.descriptor))), 0);
+					     es_slice(w.descriptor, sizeof(w.descriptor))),
+			 0);
 	assert_int_equal(es_fs_posix()->list(NULL, w.folder, note_name, &names), 0);
 	assert_int_equal(names.n, 3);
 	for (size_t f = 0; f < names.n; f++) {
@@ -478,7 +499,8 @@ static void every_flipped_byte_and_every_cut_is_named(void **state)
 		{
 			char errmsg[1024];
 
-			assert_int_equal(load(&w, w.mem, es_fs_posix(), store, &files, errmsg), ES_ENOENT);
+			assert_int_equal(load(&w, w.mem, es_fs_posix(), store, &files, errmsg),
+					 ES_ENOENT);
 			assert_non_null(strstr(errmsg, names.name[f]));
 		}
 		es_mvcc_free(store);
@@ -533,7 +555,9 @@ static void a_failing_disk_leaves_the_last_checkpoint(void **state)
 		es_mvcc_free(store);
 	}
 	/* What came of the failures goes with a sweep. */
-	assert_int_equal(es_checkpoint_sweep(w.mem, es_fs_posix(), w.folder, es_slice(last, sizeof(last))), 0);
+	assert_int_equal(
+		es_checkpoint_sweep(w.mem, es_fs_posix(), w.folder, es_slice(last, sizeof(last))),
+		0);
 	{
 		struct names names = {.n = 0};
 
