@@ -24,6 +24,7 @@ static void on_tick(uv_timer_t *timer)
 
 	if (es_api_has_leader(api))
 		api->leader_seen_ms = now_ms;
+	es_api_kv_tick(api, now_ms);
 	es_api_watch_tick(api, now_ms, now_ms - api->leader_seen_ms > patience_ms);
 }
 
@@ -46,6 +47,7 @@ int es_api_register(struct es_rpc_server *server, struct es_engine *engine,
 	es_queue_init(&api->watch_streams);
 	es_queue_init(&api->ready_streams);
 	es_queue_init(&api->ready_waiters);
+	es_queue_init(&api->pinned_answers);
 	es_queue_init(&api->health_watchers);
 	for (size_t i = 0; i < ES_ARRAY_LEN(services) && rc == 0; i++)
 		rc = services[i](api);
@@ -79,6 +81,7 @@ static void on_handle_closed(uv_handle_t *handle)
 void es_api_close(struct es_api *api, void (*closed)(void *ctx), void *ctx)
 {
 	ES_ASSERT(es_queue_empty(&api->watch_streams));
+	ES_ASSERT(es_queue_empty(&api->pinned_answers));
 	api->closed = closed;
 	api->closed_ctx = ctx;
 	uv_close((uv_handle_t *)&api->timer, on_handle_closed);

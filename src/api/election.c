@@ -14,9 +14,7 @@ static void not_leader(struct es_rpc_call *call)
 	es_rpc_finish(call, ES_GRPC_UNKNOWN, "election: not leader");
 }
 
-/* ---- Campaign
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Campaign -------------------------------------------------------------------------------- */
 
 static void on_elected(struct es_api_line *line, int status)
 {
@@ -66,8 +64,7 @@ static void election_campaign_closed(struct es_rpc_call *call)
 		es_api_line_leave(es_rpc_call_data(call));
 }
 
-/* ---- Proclaim, Resign
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Proclaim, Resign ------------------------------------------------------------------------ */
 
 static void guarded_done(struct es_engine_op *engine_op, int status)
 {
@@ -156,9 +153,7 @@ static void election_resign(struct es_rpc_call *call, struct es_slice request)
 	submit_guarded(call, &guarded, resign_answer);
 }
 
-/* ---- Leader, Observe
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Leader, Observe ------------------------------------------------------------------------- */
 
 /* The oldest key of the election at a revision (0: now), or none: *ret_leader NULL. */
 static int find_leader(struct es_api *api, struct es_mvcc_range range, int64_t revision,

@@ -19,6 +19,7 @@ struct es_api {
 	struct es_queue watch_streams;
 	struct es_queue ready_streams;
 	struct es_queue ready_waiters;
+	struct es_queue pinned_answers; /* the longest without progress first */
 	uint64_t leader_seen_ms;
 	int handles_open;
 	struct es_queue health_watchers;
@@ -37,6 +38,9 @@ int es_api_auth_register(struct es_api *api);
 int es_api_lock_register(struct es_api *api);
 int es_api_election_register(struct es_api *api);
 int es_api_health_register(struct es_api *api);
+
+/* kv.c: ends answers that their clients have stopped taking. */
+void es_api_kv_tick(struct es_api *api, uint64_t now_ms);
 
 /* watch.c. `leaderless`: there has been no leader for three election timeouts. */
 void es_api_watch_tick(struct es_api *api, uint64_t now_ms, bool leaderless);
@@ -81,9 +85,7 @@ void es_api_wait_again(struct es_api_waiter *waiter);
 void es_api_wait_end(struct es_api_waiter *waiter);
 void es_api_serve_waiters(struct es_api *api);
 
-/* ---- answers
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 struct es_wire_header es_api_header(const struct es_engine_header *header);
 struct es_wire_kv es_api_kv(const struct es_mvcc_version *version, bool keys_only);
@@ -114,8 +116,7 @@ struct es_slice es_api_bytes(ProtobufCBinaryData bytes);
 /* Borrowed: lives as long as the slice. */
 ProtobufCBinaryData es_api_pb_bytes(struct es_slice bytes);
 
-/* ---- writes from handlers
- * ------------------------------------------------------------------------------------- */
+/* ---- writes from handlers -------------------------------------------------------------------- */
 
 /* A handler's operation: the call is held until it is done. */
 struct es_api_op {
@@ -134,8 +135,7 @@ void es_api_head_answer(struct es_api_op *op, struct es_rpc_call *call);
 /* After the engine's submit function: on a refusal fails the call. */
 void es_api_op_submitted(struct es_api_op *op, int status);
 
-/* ---- checks (check.c): etcd's, in its order
- * ------------------------------------------------------------------- */
+/* ---- checks (check.c): etcd's, in its order -------------------------------------------------- */
 
 /* For a write: against max-request-bytes. */
 bool es_api_is_too_large(const struct es_engine *engine, size_t request_bytes);

@@ -4,15 +4,16 @@
 /*
  * etcdserverpb.KV. Reads are made on the state between two callbacks of the loop; an answer that is
  * small is written into the connection's buffer at once, a large one is produced while the client
- * takes it, from the versions that the range found, which a pin keeps in memory.
+ * takes it, from the versions that the range found, which a pin keeps in memory. A client that
+ * takes nothing for a while loses its answer, so that it cannot keep the history of all others in
+ * memory.
  */
 #define SMALL_ANSWER_BYTES      (64 * 1024)
 #define STREAM_CHUNK_KEYS_FIRST 10
 #define STREAM_QUEUE_LOW        (256 * 1024)
+#define STALL_MAX_MS            (60 * 1000)
 
-/* ---- ranges
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 struct range_call {
 	struct es_rpc_call *call;
@@ -24,9 +25,12 @@ struct range_call {
 	struct es_rpc_body body;
 	struct es_mvcc_pin pin;
 	bool pinned;
-	size_t next;      /* versions[] sent */
-	size_t chunk;     /* keys of the next streamed message */
-	size_t part_sent; /* of `part`, which holds what did not fit as a whole */
+	struct es_queue pinned_link; /* in api->pinned_answers */
+	uint64_t progress_ms;        /* when the client last took bytes, or began to */
+	size_t queued;               /* what waited to be taken then */
+	size_t next;                 /* versions[] sent */
+	size_t chunk;                /* keys of the next streamed message */
+	size_t part_sent;            /* of `part`, which holds what did not fit as a whole */
 	struct es_buf part;
 };
 
@@ -66,6 +70,16 @@ static uint8_t *range_write(uint8_t *out, const struct es_wire_header *header,
 	return es_wire_range_tail_write(out, res->more, res->count);
 }
 
+static void progressed(struct range_call *rc)
+{
+	const struct es_env *env = rc->api->config.env;
+
+	rc->progress_ms = env->now_ms(env->ctx);
+	rc->queued = es_rpc_queued_bytes(rc->call);
+	es_queue_remove(&rc->pinned_link);
+	es_queue_push(&rc->api->pinned_answers, &rc->pinned_link);
+}
+
 static void pin_answer(struct range_call *rc)
 {
 	/* What was read at an older revision needs history from there on. */
@@ -73,6 +87,8 @@ static void pin_answer(struct range_call *rc)
 
 	es_engine_pin(rc->api->engine, revision, &rc->pin);
 	rc->pinned = true;
+	es_queue_init(&rc->pinned_link);
+	progressed(rc);
 	es_rpc_call_hold(rc->call);
 }
 
@@ -81,6 +97,7 @@ static void unpin_answer(struct range_call *rc)
 	if (!rc->pinned)
 		return;
 	rc->pinned = false;
+	es_queue_remove(&rc->pinned_link);
 	es_engine_unpin(rc->api->engine, &rc->pin);
 	es_buf_close(&rc->part);
 	es_rpc_call_release(rc->call);
@@ -111,6 +128,9 @@ static ptrdiff_t produce(struct es_rpc_body *body, uint8_t *out, size_t cap)
 	uint8_t *at = out;
 	uint8_t *end = out + cap;
 
+	if (!rc->pinned)
+		return ES_ECANCELED; /* cut off */
+	progressed(rc);
 	while (at < end) {
 		size_t left = rc->part.len - rc->part_sent;
 
@@ -224,9 +244,7 @@ static void kv_range(struct es_rpc_call *call, struct es_slice request)
 		es_engine_linearize(rc->api->engine, on_range_ready, rc);
 }
 
-/* ---- RangeStream
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- RangeStream ----------------------------------------------------------------------------- */
 
 static void stream_end(struct range_call *rc)
 {
@@ -285,6 +303,7 @@ static void stream_pump(struct range_call *rc)
 		if (rc->chunk < res->n)
 			rc->chunk *= 2;
 	}
+	progressed(rc);
 }
 
 static void on_stream_ready(void *arg, int status)
@@ -351,9 +370,37 @@ static void stream_closed(struct es_rpc_call *call)
 		stream_end(rc);
 }
 
-/* ---- writes
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- answers that are not taken -------------------------------------------------------------- */
+
+static void cut_off(struct range_call *rc)
+{
+	if (es_rpc_call_is_closed(rc->call)) {
+		/* A body under way: trailers would wait for it. */
+		es_rpc_abort(rc->call);
+		unpin_answer(rc);
+	} else {
+		es_rpc_finish(rc->call, ES_GRPC_RESOURCE_EXHAUSTED,
+			      "engenho: the answer was not taken in time");
+		stream_end(rc);
+	}
+}
+
+void es_api_kv_tick(struct es_api *api, uint64_t now_ms)
+{
+	while (!es_queue_empty(&api->pinned_answers)) {
+		struct range_call *rc = ES_QUEUE_ITEM(api->pinned_answers.next, struct range_call,
+						      pinned_link);
+
+		if (now_ms - rc->progress_ms < STALL_MAX_MS)
+			return;
+		if (es_rpc_queued_bytes(rc->call) < rc->queued)
+			progressed(rc);
+		else
+			cut_off(rc);
+	}
+}
+
+/* ---- writes ---------------------------------------------------------------------------------- */
 
 static void put_answer(struct es_api_op *op, struct es_rpc_call *call)
 {
@@ -455,9 +502,7 @@ static void kv_delete_range(struct es_rpc_call *call, struct es_slice request)
 		submit(call, ES_COMMAND_DELETE_RANGE, request, txn, delete_answer);
 }
 
-/* ---- transactions
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 /*
  * A result is a tree: sizes are found from the leaves up, bytes are written from the root down.
@@ -636,9 +681,7 @@ static void kv_txn(struct es_rpc_call *call, struct es_slice request)
 		es_engine_linearize(api->engine, on_read_txn_ready, read);
 }
 
-/* ---- compaction
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- compaction ------------------------------------------------------------------------------ */
 
 static void kv_compact(struct es_rpc_call *call, struct es_slice request)
 {

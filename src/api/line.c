@@ -33,8 +33,7 @@ bool es_api_prefix_range(struct es_rpc_call *call, struct es_slice prefix,
 	return true;
 }
 
-/* ---- commands made here: etcd's requests, encoded as a client would
- * ----------------------------------------------- */
+/* ---- commands made here: etcd's requests, encoded as a client would -------------------------- */
 
 static int submit_txn(struct es_engine *engine, struct es_engine_op *op,
 		      const Etcdserverpb__TxnRequest *request)
@@ -127,8 +126,7 @@ static int submit_entry(struct es_api_line *line)
 	return submit_txn(line->engine, &line->op, &txn);
 }
 
-/* ---- leaving without anybody waiting for it
- * ------------------------------------------------------------------------ */
+/* ---- leaving without anybody waiting for it -------------------------------------------------- */
 
 struct departure {
 	struct es_engine_op op;
@@ -165,9 +163,7 @@ static void depart(struct es_api_line *line)
 		departure_free(departure);
 }
 
-/* ---- waiting
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void finish(struct es_api_line *line, int status)
 {
@@ -246,9 +242,7 @@ static void wait_for_turn(struct es_api_line *line)
 		finish(line, rc);
 }
 
-/* ---- entering
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- entering -------------------------------------------------------------------------------- */
 
 static void on_replaced(struct es_engine_op *op, int status)
 {

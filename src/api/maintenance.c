@@ -4,9 +4,7 @@
 
 /* etcdserverpb.Maintenance. There is nothing to defragment, so Defragment succeeds at once. */
 
-/* ---- status
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 static const char *alarm_name(enum es_alarm_type type)
 {
@@ -90,9 +88,7 @@ static void maintenance_status(struct es_rpc_call *call, struct es_slice request
 	es_api_reply(call, &answer.base);
 }
 
-/* ---- alarms
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- alarms ---------------------------------------------------------------------------------- */
 
 static void alarm_reply(struct es_rpc_call *call, const struct es_engine_header *header,
 			const struct es_alarm *alarms, size_t count)
@@ -166,9 +162,7 @@ static void maintenance_alarm(struct es_rpc_call *call, struct es_slice request)
 	es_api_op_submitted(op, es_engine_alarm(api->engine, &op->op, activate, *alarm));
 }
 
-/* ---- hashes
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- hashes ---------------------------------------------------------------------------------- */
 
 static void on_hash_kv(void *arg, int status, const struct es_hash_kv *hash)
 {
@@ -228,9 +222,7 @@ static void maintenance_hash(struct es_rpc_call *call, struct es_slice request)
 	es_engine_hash_kv(api->engine, 0, on_hash, call);
 }
 
-/* ---- the rest
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void maintenance_defragment(struct es_rpc_call *call, struct es_slice request)
 {

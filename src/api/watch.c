@@ -78,9 +78,7 @@ static int64_t revision(const struct watch_stream *stream)
 	return es_mvcc_revision(es_engine_store(stream->api->engine));
 }
 
-/* ---- answers
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static struct es_wire_watch answer(const struct watch_stream *stream, int64_t id,
 				   int64_t header_revision)
@@ -148,9 +146,7 @@ static bool send_fragments(struct watch_stream *stream, struct es_wire_watch *he
 	return true;
 }
 
-/* ---- serving
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- serving --------------------------------------------------------------------------------- */
 
 static void stream_ready(struct watch_stream *stream)
 {
@@ -352,9 +348,7 @@ void es_api_watch_wake(struct es_api *api)
 	(void)uv_idle_start(&api->watch_idle, on_idle);
 }
 
-/* ---- requests
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void refuse(struct watch_stream *stream, const char *reason)
 {
@@ -475,9 +469,7 @@ static void watch_message(struct es_rpc_call *call, struct es_slice request)
 	es_arena_close(&arena);
 }
 
-/* ---- streams
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 static uint64_t progress_interval_ms(struct es_api *api)
 {

@@ -37,8 +37,7 @@ struct es_engine_header es_engine_header(const struct es_engine *e)
 	};
 }
 
-/* ---- watch events
- * ---------------------------------------------------------------------------------------------- */
+/* ---- watch events ---------------------------------------------------------------------------- */
 
 static struct es_wire_kv wire_kv(const struct es_mvcc_version *version)
 {
@@ -113,8 +112,7 @@ void es_engine_set_watch_wake(struct es_engine *e,
 	e->watch_wake_ctx = ctx;
 }
 
-/* ---- the log's callbacks
- * ------------------------------------------------------------------------------------------ */
+/* ---- the log's callbacks --------------------------------------------------------------------- */
 
 static void on_applied(void *ctx, uint64_t index, uint64_t term, struct es_slice batch)
 {
@@ -246,9 +244,7 @@ static void on_failed(void *ctx, int status, const char *message)
 		e->config.failed(e->config.ctx, status, message);
 }
 
-/* ---- time
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -291,9 +287,7 @@ void es_engine_unpin(struct es_engine *e, struct es_mvcc_pin *pin)
 	es_engine_wake_background(e); /* compaction may have waited for it */
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static const char *copy_text(struct es_arena *arena, const char *text)
 {
@@ -498,9 +492,7 @@ void es_engine_close(struct es_engine *e, void (*closed)(void *ctx), void *ctx)
 	es_consensus_close(e->consensus, on_log_closed, e);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 const struct es_engine_config *es_engine_config(const struct es_engine *e)
 {

@@ -55,8 +55,7 @@ int es_engine_open(const struct es_engine_config *config, struct es_engine **ret
 /* Pending operations end with ES_ESTOPPED. All watchers are removed and pins released before. */
 void es_engine_close(struct es_engine *engine, void (*closed)(void *ctx), void *ctx);
 
-/* ---- what there is
- * ------------------------------------------------------------------------------------------- */
+/* ---- what there is --------------------------------------------------------------------------- */
 
 const struct es_engine_config *es_engine_config(const struct es_engine *engine);
 /* Valid until the next callback of the loop that applies something; pin what must live longer. */
@@ -77,9 +76,7 @@ struct es_engine_header {
 };
 struct es_engine_header es_engine_header(const struct es_engine *engine);
 
-/* ---- writes
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- writes ---------------------------------------------------------------------------------- */
 
 /*
  * A write under way. The caller embeds it, fills in the first part and keeps it, `request`, `txn`
@@ -132,9 +129,7 @@ int es_engine_alarm(struct es_engine *engine, struct es_engine_op *op, bool acti
 int es_engine_member_update(struct es_engine *engine, struct es_engine_op *op,
 			    const char *const *peer_urls, size_t count);
 
-/* ---- reads
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- reads ----------------------------------------------------------------------------------- */
 
 /* Calls `ready(arg, status)` when a read of the state is linearizable; may call it before
  * returning. */

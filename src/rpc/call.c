@@ -241,6 +241,12 @@ void es_rpc_finish_status(struct es_rpc_call *call, int status)
 		es_rpc_finish(call, es_status_grpc(status), es_status_text(status));
 }
 
+void es_rpc_abort(struct es_rpc_call *call)
+{
+	es_call_end(call, ES_GRPC_RESOURCE_EXHAUSTED);
+	es_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
 uint8_t *es_rpc_send(struct es_rpc_call *call, size_t size)
 {
 	const struct es_rpc_hooks *hooks = &call->server->hooks;

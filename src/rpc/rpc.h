@@ -162,6 +162,14 @@ void es_rpc_finish(struct es_rpc_call *call, enum es_grpc_code code, const char 
 /* The same from a status: its gRPC code and text; ES_OK is success. */
 void es_rpc_finish_status(struct es_rpc_call *call, int status);
 
+/*
+ * Give up an answer that the client does not take, also after es_rpc_finish: the stream is reset
+ * and what was on its way is dropped. gRPC clients are told RESOURCE_EXHAUSTED. `closed` comes if
+ * the call was not finished. The body's `done` comes when the stream is gone; until then `produce`
+ * may be called, and must fail if it can make no more bytes.
+ */
+void es_rpc_abort(struct es_rpc_call *call);
+
 /* ---- plain HTTP ----------------------------------------------------------------------- */
 
 struct es_http_request;

@@ -132,11 +132,115 @@ static void a_watch_that_cannot_be_told_ends(void **state)
 	assert_int_equal(pair_message_count(stream), 1);
 }
 
+/* ---- answers that are not taken -------------------------------------------------------------- */
+
+/* What the client's socket gets in one go. */
+static void take_some(struct services *s)
+{
+	static uint8_t bytes[ES_NET_PRODUCE_MIN];
+	size_t len = es_rpc_conn_produce(s->pair.conn, bytes, sizeof(bytes));
+
+	assert_true(len > 0);
+	assert_int_equal(nghttp2_session_mem_recv(s->pair.client, bytes, len), len);
+}
+
+/* All keys, by a client that takes a little of them. */
+static struct pair_stream *read_without_taking(struct services *s, const char *path)
+{
+	Etcdserverpb__RangeRequest request = ETCDSERVERPB__RANGE_REQUEST__INIT;
+	uint8_t bytes[100] = {0};
+	struct pair_stream *stream;
+	const uint8_t *sent;
+	ssize_t len;
+
+	request.key = (ProtobufCBinaryData){1, (uint8_t[]){0}};
+	request.range_end = request.key;
+	bytes[4] = (uint8_t)etcdserverpb__range_request__pack(&request, bytes + 5);
+	stream = pair_request(&s->pair, path, NULL, es_slice(bytes, 5u + bytes[4]), true);
+	while ((len = nghttp2_session_mem_send(s->pair.client, &sent)) > 0)
+		es_rpc_conn_receive(s->pair.conn, sent, (size_t)len);
+	take_some(s);
+	return stream;
+}
+
+static void put_history(struct services *s, int rounds)
+{
+	char key[16];
+
+	for (int i = 0; i < 100 * rounds; i++) {
+		(void)snprintf(key, sizeof(key), "k%d", i % 100);
+		put_large(s, key);
+	}
+}
+
+static void compact_all(struct services *s)
+{
+	struct waiting w = waiting_new(&s->engine);
+	int64_t newest = es_engine_header(s->engine.engine).revision;
+
+	assert_int_equal(waiting_end(&s->engine, &w,
+				     es_engine_compact(s->engine.engine, &w.op, newest, true)),
+			 0);
+}
+
+static uint64_t versions(struct services *s)
+{
+	return es_mvcc_versions(es_engine_store(s->engine.engine));
+}
+
+/* Time enough for a tick of the services. */
+static void tick(struct services *s, uint64_t ms)
+{
+	s->engine.now_ms += ms;
+	usleep(120 * 1000);
+	for (int i = 0; i < 5; i++)
+		(void)uv_run(&s->engine.loop, UV_RUN_NOWAIT);
+}
+
+static void an_answer_that_is_not_taken_pins_for_a_while(struct services *s, const char *path)
+{
+	struct pair_stream *stream;
+
+	put_history(s, 1);
+	stream = read_without_taking(s, path);
+	put_history(s, 1);
+	compact_all(s);
+	tick(s, 59000);
+	take_some(s);
+	tick(s, 59000);
+	assert_int_equal(versions(s), 200);
+	tick(s, 60000); /* what a stream took is noticed when its time is over */
+	assert_int_equal(versions(s), 100);
+	assert_false(stream->closed);
+	pair_pump(&s->pair);
+	assert_true(stream->closed);
+}
+
+static void a_range_that_is_not_taken_is_reset(void **state)
+{
+	struct services *s = *state;
+
+	an_answer_that_is_not_taken_pins_for_a_while(s, "/etcdserverpb.KV/Range");
+	assert_int_equal(s->pair.streams[0].error_code, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static void a_stream_of_ranges_that_is_not_taken_ends(void **state)
+{
+	struct services *s = *state;
+
+	an_answer_that_is_not_taken_pins_for_a_while(s, "/etcdserverpb.KV/RangeStream");
+	pair_expect(&s->pair.streams[0], "8", "engenho: the answer was not taken in time");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_watch_tells_what_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_watch_that_cannot_be_told_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_range_that_is_not_taken_is_reset, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_stream_of_ranges_that_is_not_taken_ends, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,8 +152,7 @@ static inline int fixture_teardown(void **state)
 	return 0;
 }
 
-/* ---- operations, one at a time
- * ------------------------------------------------------------------------------------ */
+/* ---- operations, one at a time --------------------------------------------------------------- */
 
 struct waiting {
 	struct es_engine_op op;
