@@ -120,7 +120,8 @@ struct es_slice es_read_bytes(struct es_reader *reader, size_t len)
 		return es_slice(NULL, 0);
 	}
 	bytes = es_slice(reader->rest.data, len);
-	reader->rest = es_slice(len == 0 ? reader->rest.data : reader->rest.data + len, reader->rest.len - len);
+	reader->rest = es_slice(len == 0 ? reader->rest.data : reader->rest.data + len,
+				reader->rest.len - len);
 	return bytes;
 }
 

@@ -19,7 +19,8 @@ int es_buf_reserve(struct es_buf *buf, size_t more);
 int es_buf_append(struct es_buf *buf, const void *data, size_t len);
 int es_buf_append_slice(struct es_buf *buf, struct es_slice bytes);
 int es_buf_append_str(struct es_buf *buf, const char *text);
-int es_buf_printf(struct es_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int es_buf_printf(struct es_buf *buf, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Fixed-width little-endian integers. */
 int es_buf_append_u8(struct es_buf *buf, uint8_t value);
 int es_buf_append_u32le(struct es_buf *buf, uint32_t value);

@@ -38,7 +38,8 @@ static void system_random(void *ctx, void *out, size_t len)
 		ssize_t got = getrandom(bytes, len, 0);
 
 		if (got < 0) {
-			ES_ASSERT(errno == EINTR); /* nothing else can happen to a valid buffer and no flags */
+			/* Nothing else can happen to a valid buffer and no flags. */
+			ES_ASSERT(errno == EINTR);
 			continue;
 		}
 		bytes += got;

@@ -9,9 +9,12 @@
  * clocks and randomness. Timers and I/O have interfaces of their own.
  */
 struct es_env {
-	uint64_t (*now_ms)(void *ctx);      /* monotonic */
-	uint64_t (*wall_ms)(void *ctx);     /* since 1970-01-01 UTC */
-	void (*random)(void *ctx, void *out, size_t len); /* unpredictable bytes; cannot fail */
+	/* Monotonic. */
+	uint64_t (*now_ms)(void *ctx);
+	/* Since 1970-01-01 UTC. */
+	uint64_t (*wall_ms)(void *ctx);
+	/* Unpredictable bytes; cannot fail. */
+	void (*random)(void *ctx, void *out, size_t len);
 	void *ctx;
 };
 

@@ -9,9 +9,10 @@
  * and may be used from any thread.
  */
 struct es_mem {
-	void *(*alloc)(void *ctx, size_t size);                  /* NULL when there is none */
-	void *(*realloc)(void *ctx, void *pointer, size_t size); /* as realloc(3); the old block lives on failure */
-	void (*free)(void *ctx, void *pointer);                  /* NULL is allowed */
+	void *(*alloc)(void *ctx, size_t size); /* NULL when there is none */
+	/* As realloc(3): the old block lives on failure. */
+	void *(*realloc)(void *ctx, void *pointer, size_t size);
+	void (*free)(void *ctx, void *pointer); /* NULL is allowed */
 	void *ctx;
 };
 

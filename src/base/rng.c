@@ -41,7 +41,9 @@ uint64_t es_rng_below(struct es_rng *rng, uint64_t bound)
 	uint64_t value;
 
 	ES_ASSERT(bound > 0);
-	limit = UINT64_MAX - UINT64_MAX % bound; /* a multiple of bound: values above it would favour the low ones */
+	limit = UINT64_MAX -
+		UINT64_MAX %
+			bound; /* a multiple of bound: values above it would favour the low ones */
 	do
 		value = es_rng_next(rng);
 	while (value >= limit);

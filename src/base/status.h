@@ -34,6 +34,7 @@ enum es_grpc_code {
 };
 
 /* X(name, number, gRPC code, text) */
+/* clang-format off */
 #define ES_STATUS_MAP(X)                                                                                        \
 	X(ENOMEM, -1, RESOURCE_EXHAUSTED, "engenho: out of memory")                                             \
 	X(EIO, -2, UNAVAILABLE, "engenho: input/output error")                                                  \
@@ -83,6 +84,7 @@ enum es_grpc_code {
 	X(ECORRUPT, -300, DATA_LOSS, "engenho: data is corrupt")                                                \
 	X(ETRUNCATED, -301, DATA_LOSS, "engenho: data is truncated")                                            \
 	X(EFORMAT, -302, DATA_LOSS, "engenho: unknown format version")
+/* clang-format on */
 
 enum es_status {
 	ES_OK = 0,

@@ -9,11 +9,11 @@
  * (docs/formats/raft-segments.md).
  *
  *   - The last entry that was acknowledged. The last write of a log looks the same whether it was
- * torn by a crash or damaged later; an entry that this file knows was not torn. It is written
- * without fsync after each write of the log: it outlives the process at once and a power failure
- * after some seconds, and is never ahead of the log.
+ *     torn by a crash or damaged later; an entry that this file knows was not torn. It is written
+ *     without fsync after each write of the log: it outlives the process at once and a power
+ *     failure after some seconds, and is never ahead of the log.
  *   - Checksummed copies of libraft's two metadata files (term and vote), written durably before
- * them.
+ *     them.
  */
 struct es_guard;
 

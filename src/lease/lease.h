@@ -14,7 +14,7 @@ struct es_lease_table;
 
 struct es_lease_info {
 	int64_t id;
-	int64_t ttl_s;	 /* granted */
+	int64_t ttl_s;   /* granted */
 	uint64_t due_ms; /* on the clock of the `now_ms` arguments; UINT64_MAX while not leading */
 	size_t key_count;
 	bool revoking; /* a revoke began: no key may be attached any more, and it counts as gone for puts */

@@ -9,7 +9,7 @@
  * Invariants
  * P1  A page in use is in the list of its block size if and only if it has room.
  * P2  A region is in the open list if and only if it has unused pages; one without used pages is
- * freed.
+ *     freed.
  */
 
 #define PAGE_BYTES   ((size_t)4096)

@@ -3,18 +3,18 @@
  * Invariants:
  *
  * 1. Bytes in, bytes out: `receive` and `produce` are the only ways in and out; nothing here knows
- * sockets or clocks.
+ *    sockets or clocks.
  * 2. nghttp2 is never entered from inside itself: callbacks only submit; sessions are freed by the
- * connection, later.
+ *    connection, later.
  * 3. Answers are limited without deadlock. Bytes that the socket does not take stop the reading
- * (conn.c). Bytes that wait for the client's flow control must not, since its WINDOW_UPDATE has to
- * be read: then requests that are whole wait instead (h2->waiting), and the client's own window
- * stops it.
+ *    (conn.c). Bytes that wait for the client's flow control must not, since its WINDOW_UPDATE has
+ *    to be read: then requests that are whole wait instead (h2->waiting), and the client's own
+ *    window stops it.
  * 4. Requests are limited: what the calls of a connection hold is counted (held_bytes). Above the
- * limit the window is not opened any more, new streams are refused, and, when no call is whole and
- * could end, the one that asked for more is ended.
+ *    limit the window is not opened any more, new streams are refused, and, when no call is whole
+ *    and could end, the one that asked for more is ended.
  * 5. What costs us more than the client (resets, header lists, pings, control frames that are
- * answered) is rated; a client that passes a rate gets GOAWAY with ENHANCE_YOUR_CALM.
+ *    answered) is rated; a client that passes a rate gets GOAWAY with ENHANCE_YOUR_CALM.
  */
 #include "rpc/internal.h"
 

@@ -26,7 +26,7 @@
  *     not: a compaction leaves the events of its own revision.
  */
 enum {
-	RING_MIN = 8,	    /* the first size of a queue */
+	RING_MIN = 8,       /* the first size of a queue */
 	RING_KEPT_MAX = 64, /* an empty queue larger than this is given back */
 	SCAN_BATCH = 64,    /* log entries read at once */
 };
@@ -40,9 +40,9 @@ struct es_watcher {
 	int64_t start_revision; /* events below it are none of the watcher's */
 	enum state state;
 	struct es_mvcc_cursor cursor; /* replaying: what to look at next */
-	int64_t open_revision;	      /* replaying: that of the entry looked at last; I3 */
+	int64_t open_revision;        /* replaying: that of the entry looked at last; I3 */
 	struct es_watch_event **ring; /* the queue: queue_len events from ring_head on */
-	size_t ring_room;	      /* a power of two, or 0 */
+	size_t ring_room;             /* a power of two, or 0 */
 	size_t ring_head;
 	size_t queue_len;
 	size_t queue_bytes;

@@ -12,8 +12,8 @@
  */
 struct es_watch_group {
 	struct es_mvcc_range range; /* slices into `bytes` */
-	struct es_queue live;	    /* the hub's: watchers that get events as they happen */
-	size_t users;		    /* es_watch_index_enter less es_watch_index_leave */
+	struct es_queue live;       /* the hub's: watchers that get events as they happen */
+	size_t users;               /* es_watch_index_enter less es_watch_index_leave */
 	struct es_table_node node;  /* a single key */
 	struct es_watch_group *left, *right; /* a range: its place in the tree */
 	const struct es_watch_group

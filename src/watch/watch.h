@@ -31,7 +31,7 @@ struct es_watch_hub_config {
 	const struct es_mvcc *store;
 	uint64_t hash_key[2];
 	size_t queue_events_max; /* per watcher, before it falls back to replay; e.g. 1024 */
-	size_t queue_bytes_max;	 /* likewise; a single larger revision also falls back */
+	size_t queue_bytes_max;  /* likewise; a single larger revision also falls back */
 	/* Size of the encoding, then the encoding itself into `out` (that many bytes). `prev_kv`: with
 	 * event->prev, which is not NULL then. */
 	size_t (*encoded_size)(void *ctx, const struct es_mvcc_event *event, bool prev_kv);
@@ -50,7 +50,7 @@ void es_watch_hub_free(struct es_watch_hub *hub);
 
 struct es_watch_spec {
 	struct es_mvcc_range range; /* copied */
-	int64_t start_revision;	    /* <= 0: from the next revision on */
+	int64_t start_revision;     /* <= 0: from the next revision on */
 	bool filter_put;
 	bool filter_delete;
 	bool prev_kv;

@@ -89,7 +89,7 @@ static void digest_in_steps(const uint8_t *input, size_t len, size_t step,
  * middle of a chunk, some at a chunk whose number is no multiple of 8. */
 static void values_are_the_published_ones_in_any_steps(void **state)
 {
-	static const size_t steps[] = {1,    63,   64,	 65,	1000,  1024,	   1025,
+	static const size_t steps[] = {1,    63,   64,   65,    1000,  1024,       1025,
 				       8192, 8193, 9216, 10000, 20000, INPUT_BYTES};
 	uint8_t *input = make_input();
 	uint8_t digest[ES_BLAKE3_BYTES];

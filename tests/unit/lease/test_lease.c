@@ -115,7 +115,7 @@ struct model_lease {
 
 struct model {
 	struct model_lease leases[LEASES + 1]; /* by id */
-	int64_t lease_of[KEYS];		       /* 0: none */
+	int64_t lease_of[KEYS];                /* 0: none */
 	bool leading;
 };
 
