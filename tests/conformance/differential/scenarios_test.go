@@ -514,6 +514,27 @@ func TestLongReplay(t *testing.T) {
 	wp.barrier(n + 1)
 }
 
+// TestSlowWatch reads nothing for long enough that the servers have to stop sending, then all of it.
+func TestSlowWatch(t *testing.T) {
+	p := scenario(t)
+	wp := newWatchPair(p)
+	for _, prev := range []bool{false, true} {
+		wp.create(&pb.WatchCreateRequest{Key: []byte{0}, RangeEnd: []byte{0}, PrevKv: prev})
+	}
+	other := newWatchPair(p)
+	other.create(&pb.WatchCreateRequest{Key: []byte("k3")})
+	wp.a.mu.Lock() // stops the reader
+	wp.b.mu.Lock()
+	const n = 1500
+	for i := range n {
+		p.do(putMethod, &pb.PutRequest{Key: fmt.Appendf(nil, "k%d", i%9), Value: bytes.Repeat([]byte{byte(i)}, 16<<10)})
+	}
+	other.barrier(n + 1) // is not held up
+	wp.a.mu.Unlock()
+	wp.b.mu.Unlock()
+	wp.barrier(n + 1)
+}
+
 // TestManyWatches has many watches on one key and many streams.
 func TestManyWatches(t *testing.T) {
 	p := scenario(t)
