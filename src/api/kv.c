@@ -654,7 +654,7 @@ static void kv_txn(struct es_rpc_call *call, struct es_slice request)
 	struct es_wire_txn wire;
 	struct read_txn *read;
 	const struct es_mvcc_txn *txn;
-	int status = es_wire_decode_txn(request, arena, &wire);
+	int status = es_wire_decode_txn(request, api->config.max_txn_ops, arena, &wire);
 
 	if (status == 0)
 		status = es_api_check_txn(&wire, api->config.max_txn_ops, arena);

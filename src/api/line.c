@@ -50,7 +50,7 @@ static int submit_txn(struct es_engine *engine, struct es_engine_op *op,
 	if (es_api_is_too_large(engine, size))
 		return ES_ETOO_LARGE;
 	(void)etcdserverpb__txn_request__pack(request, bytes);
-	rc = es_wire_decode_txn(es_slice(bytes, size), op->arena, &wire);
+	rc = es_wire_decode_txn(es_slice(bytes, size), config->max_txn_ops, op->arena, &wire);
 	if (rc == 0)
 		rc = es_api_check_txn(&wire, config->max_txn_ops, op->arena);
 	if (rc == 0)

@@ -183,7 +183,7 @@ int es_command_txn(enum es_command_kind kind, struct es_slice body, struct es_ar
 		rc = es_wire_decode_delete(body, &wire.del);
 		return rc < 0 ? rc : es_command_txn_from_delete(&wire.del, arena, ret_txn);
 	case ES_COMMAND_TXN:
-		rc = es_wire_decode_txn(body, arena, &wire.txn);
+		rc = es_wire_decode_txn(body, UINT32_MAX, arena, &wire.txn);
 		return rc < 0 ? rc : es_command_txn_from_wire(&wire.txn, arena, ret_txn);
 	default: return ES_EDECODE;
 	}

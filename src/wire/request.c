@@ -11,8 +11,9 @@
  *      refused for what is in them, wherever it stands.
  *   2. Stack: a nested transaction costs three frames, and there are at most ES_WIRE_TXN_DEPTH_MAX
  *      of them.
- *   3. Memory: proportional to the input. Lists that grow by merging double, so what is given up is
- *      no more than what is kept.
+ *   3. Memory: proportional to the input, and to what may be in it: nothing is allocated for more
+ *      than ES_WIRE_TXN_ITEMS_MAX items, those included that a later field replaces. Lists that
+ *      grow by merging double, so what is given up is no more than what is kept.
  */
 #include "wire/request.h"
 
@@ -179,6 +180,12 @@ struct ops {
 	size_t cap;
 };
 
+/* One call of es_wire_decode_txn. */
+struct decoder {
+	struct es_arena *arena;
+	size_t items; /* counted so far */
+};
+
 struct txn_lists {
 	struct es_wire_txn *txn; /* where they end up; NULL: not there yet */
 	struct compares compares;
@@ -232,8 +239,8 @@ static int lists_reserve(struct es_arena *arena, struct txn_lists *lists, const 
 	return 0;
 }
 
-static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth,
-		     struct txn_lists *lists);
+static int merge_txn(struct es_slice bytes, struct decoder *decoder, unsigned depth,
+		     int64_t ops_max, struct txn_lists *lists);
 
 static void lists_finish(const struct txn_lists *lists, struct es_wire_txn *ret_txn)
 {
@@ -247,30 +254,34 @@ static void lists_finish(const struct txn_lists *lists, struct es_wire_txn *ret_
 	};
 }
 
-static int merge_op_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth,
-			struct es_wire_op *op, struct txn_lists *lists)
+/* `lists` begins empty and is for this operation alone. */
+static int merge_op_txn(struct es_slice bytes, struct decoder *decoder, unsigned depth,
+			int64_t ops_max, struct es_wire_op *op, struct txn_lists *lists)
 {
+	struct es_wire_txn *txn = lists->txn;
 	int rc;
 
-	if (op->kind != ES_WIRE_OP_TXN) {
-		*lists = (struct txn_lists){.txn = es_arena_alloc(arena, sizeof(*lists->txn))};
-		if (lists->txn == NULL)
-			return ES_ENOMEM;
-	}
-	rc = merge_txn(bytes, arena, depth, lists);
+	if (txn == NULL)
+		txn = es_arena_alloc(decoder->arena, sizeof(*txn));
+	if (txn == NULL)
+		return ES_ENOMEM;
+	if (op->kind != ES_WIRE_OP_TXN)
+		*lists = (struct txn_lists){.txn = txn};
+	rc = merge_txn(bytes, decoder, depth, ops_max, lists);
 	if (rc < 0)
 		return rc;
-	lists_finish(lists, lists->txn);
-	op->u.txn = lists->txn;
+	lists_finish(lists, txn);
+	op->u.txn = txn;
 	return 0;
 }
 
-static int decode_op(struct es_slice bytes, struct es_arena *arena, unsigned depth,
-		     struct es_wire_op *ret_op)
+/* `ops_max` is for a transaction inside. */
+static int decode_op(struct es_slice bytes, struct decoder *decoder, unsigned depth,
+		     int64_t ops_max, struct es_wire_op *ret_op)
 {
 	struct es_pb_reader reader = es_pb_reader(bytes);
 	struct es_pb_field field;
-	struct txn_lists lists;
+	struct txn_lists lists = {0};
 	int rc;
 
 	ret_op->kind = ES_WIRE_OP_NONE;
@@ -292,7 +303,7 @@ static int decode_op(struct es_slice bytes, struct es_arena *arena, unsigned dep
 			rc = merge_delete(field.bytes, &ret_op->u.del);
 			break;
 		case ES_PB_KEY(ES_WIRE_OP_TXN, ES_PB_BYTES):
-			rc = merge_op_txn(field.bytes, arena, depth + 1, ret_op, &lists);
+			rc = merge_op_txn(field.bytes, decoder, depth + 1, ops_max, ret_op, &lists);
 			break;
 		default: continue;
 		}
@@ -320,10 +331,30 @@ static int txn_count(struct es_slice bytes, size_t ret_counts[3])
 	return rc;
 }
 
-static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned depth,
-		     struct txn_lists *lists)
+/* Room for that many more of each; *ops_left for the transactions inside. */
+static int admit(struct decoder *decoder, struct txn_lists *lists, const size_t more[3],
+		 int64_t *ops_left)
+{
+	const size_t counts[3] = {lists->compares.count + more[0], lists->success.count + more[1],
+				  lists->failure.count + more[2]};
+	size_t longest = 0;
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(counts); i++) {
+		if (counts[i] > longest)
+			longest = counts[i];
+		decoder->items += more[i];
+	}
+	*ops_left -= (int64_t)longest;
+	if (*ops_left < 0 || decoder->items > ES_WIRE_TXN_ITEMS_MAX)
+		return ES_ETOO_MANY_OPS;
+	return lists_reserve(decoder->arena, lists, more);
+}
+
+static int merge_txn(struct es_slice bytes, struct decoder *decoder, unsigned depth,
+		     int64_t ops_max, struct txn_lists *lists)
 {
 	size_t counts[3] = {0, 0, 0};
+	int64_t ops_left = ops_max;
 	struct es_pb_reader reader = es_pb_reader(bytes);
 	struct es_pb_field field;
 	int rc;
@@ -333,7 +364,7 @@ static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned dep
 	rc = txn_count(bytes, counts);
 	if (rc < 0)
 		return rc;
-	rc = lists_reserve(arena, lists, counts);
+	rc = admit(decoder, lists, counts, &ops_left);
 	if (rc < 0)
 		return rc;
 	while ((rc = es_pb_next(&reader, &field)) > 0) {
@@ -345,12 +376,12 @@ static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned dep
 			break;
 		case ES_PB_KEY(2, ES_PB_BYTES):
 			ES_ASSERT(lists->success.count < lists->success.cap);
-			rc = decode_op(field.bytes, arena, depth,
+			rc = decode_op(field.bytes, decoder, depth, ops_left,
 				       &lists->success.items[lists->success.count++]);
 			break;
 		case ES_PB_KEY(3, ES_PB_BYTES):
 			ES_ASSERT(lists->failure.count < lists->failure.cap);
-			rc = decode_op(field.bytes, arena, depth,
+			rc = decode_op(field.bytes, decoder, depth, ops_left,
 				       &lists->failure.items[lists->failure.count++]);
 			break;
 		default: break;
@@ -361,10 +392,12 @@ static int merge_txn(struct es_slice bytes, struct es_arena *arena, unsigned dep
 	return rc;
 }
 
-int es_wire_decode_txn(struct es_slice bytes, struct es_arena *arena, struct es_wire_txn *ret_txn)
+int es_wire_decode_txn(struct es_slice bytes, uint32_t ops_max, struct es_arena *arena,
+		       struct es_wire_txn *ret_txn)
 {
+	struct decoder decoder = {.arena = arena};
 	struct txn_lists lists = {0};
-	int rc = merge_txn(bytes, arena, 1, &lists);
+	int rc = merge_txn(bytes, &decoder, 1, ops_max, &lists);
 
 	if (rc < 0)
 		return rc;
@@ -376,7 +409,7 @@ static enum es_wire_operand operand_of(int32_t target)
 {
 	static const enum es_wire_operand operands[] = {
 		ES_WIRE_OPERAND_VERSION, ES_WIRE_OPERAND_CREATE, ES_WIRE_OPERAND_MOD,
-		ES_WIRE_OPERAND_VALUE,	 ES_WIRE_OPERAND_LEASE,
+		ES_WIRE_OPERAND_VALUE,   ES_WIRE_OPERAND_LEASE,
 	};
 
 	return target >= 0 && (size_t)target < ES_ARRAY_LEN(operands) ? operands[target]

@@ -14,7 +14,7 @@
  * the last counts, and of a oneof the last member counts (the same message twice in a row is
  * merged). Enum numbers are passed on as they come; what they must be is for the service to check.
  *
- * All return 0, ES_EDECODE, or (transactions only) ES_ENOMEM. After a failure *ret_x holds nothing
+ * All return 0, ES_EDECODE, or (transactions only) ES_ETOO_MANY_OPS and ES_ENOMEM. After a failure *ret_x holds nothing
  * of use.
  */
 struct es_wire_range {
@@ -66,7 +66,7 @@ struct es_wire_compare {
 	struct es_slice key;
 	struct es_slice range_end;
 	enum es_wire_operand operand;
-	int64_t number;	       /* every operand but VALUE; else 0 */
+	int64_t number;        /* every operand but VALUE; else 0 */
 	struct es_slice value; /* VALUE; else empty */
 };
 
@@ -105,12 +105,23 @@ struct es_wire_txn {
  * recursion. */
 #define ES_WIRE_TXN_DEPTH_MAX 256
 
+/* How many operations and compares a transaction has at most, nested ones included: an empty one is
+ * two bytes, and fifty times as much when it is decoded. */
+#define ES_WIRE_TXN_ITEMS_MAX 65536
+
 int es_wire_decode_range(struct es_slice bytes, struct es_wire_range *ret_range);
 int es_wire_decode_put(struct es_slice bytes, struct es_wire_put *ret_put);
 int es_wire_decode_delete(struct es_slice bytes, struct es_wire_delete *ret_delete);
-/* Arrays and nested transactions come from the arena, which may have grown after a failure as
- * well. */
-int es_wire_decode_txn(struct es_slice bytes, struct es_arena *arena, struct es_wire_txn *ret_txn);
+/*
+ * `ops_max` is how many operations the outermost transaction may have, in the longest of its three
+ * lists; a nested one may have what that leaves. ES_ETOO_MANY_OPS comes before anything is looked
+ * at that the lists hold. UINT32_MAX for what was accepted once: only ES_WIRE_TXN_ITEMS_MAX holds.
+ *
+ * Arrays and nested transactions come from the arena, which may have grown after a failure as
+ * well.
+ */
+int es_wire_decode_txn(struct es_slice bytes, uint32_t ops_max, struct es_arena *arena,
+		       struct es_wire_txn *ret_txn);
 
 /* The operand that `compare->target` asks for. */
 int64_t es_wire_compare_number(const struct es_wire_compare *compare);

@@ -149,7 +149,7 @@ static int decode_both(size_t type, struct es_slice bytes, struct es_arena *aren
 			delete_eq(&ours.del, (Etcdserverpb__DeleteRangeRequest *)theirs);
 		break;
 	default:
-		rc = es_wire_decode_txn(bytes, arena, &ours.txn);
+		rc = es_wire_decode_txn(bytes, UINT32_MAX, arena, &ours.txn);
 		equal = rc == 0 && theirs != NULL &&
 			txn_eq(&ours.txn, (Etcdserverpb__TxnRequest *)theirs);
 		break;
@@ -313,7 +313,7 @@ static struct es_wire_txn decode(struct es_arena *arena, struct es_slice bytes)
 {
 	struct es_wire_txn txn;
 
-	assert_int_equal(es_wire_decode_txn(bytes, arena, &txn), 0);
+	assert_int_equal(es_wire_decode_txn(bytes, UINT32_MAX, arena, &txn), 0);
 	return txn;
 }
 
@@ -377,7 +377,7 @@ static void of_a_oneof_the_last_member_counts(void **state)
 	/* A replaced member must be well-formed all the same. */
 	assert_int_equal(es_wire_decode_txn(ES_SLICE("\x12\x09\x12\x02\x0a\x01\x1a\x03\x0a\x01"
 						     "b"),
-					    &arena, &txn),
+					    UINT32_MAX, &arena, &txn),
 			 ES_EDECODE);
 	es_arena_close(&arena);
 }
@@ -420,7 +420,7 @@ static void the_same_member_of_a_oneof_twice_is_merged(void **state)
 
 static void merging_takes_memory_in_proportion(void **state)
 {
-	enum { TXNS = 100000 };
+	enum { TXNS = 60000 };
 	static uint8_t bytes[TXNS * 4 + 16];
 	uint8_t *end = es_pb_write_len(bytes, 2, TXNS * 4);
 	struct es_fault_mem counted;
@@ -472,9 +472,75 @@ static void transactions_nest_to_a_limit(void **state)
 		at = at->success[0].u.txn;
 	assert_int_equal(depth, ES_WIRE_TXN_DEPTH_MAX);
 	assert_int_equal(es_wire_decode_txn(nested(ES_WIRE_TXN_DEPTH_MAX + 1, space, sizeof(space)),
-					    &arena, &txn),
+					    UINT32_MAX, &arena, &txn),
 			 ES_EDECODE);
 	es_arena_close(&arena);
+}
+
+static int decode_up_to(struct es_slice bytes, uint32_t ops_max)
+{
+	struct es_arena arena;
+	struct es_wire_txn txn;
+	int rc;
+
+	es_arena_init(&arena, es_mem_default(), 4096);
+	rc = es_wire_decode_txn(bytes, ops_max, &arena, &txn);
+	es_arena_close(&arena);
+	return rc;
+}
+
+static void a_level_has_what_the_ones_above_leave(void **state)
+{
+	/* Two compares; one put; the failure branch nests one with two ranges. */
+	const struct es_slice bytes = ES_SLICE("\x0a\x00\x0a\x00\x12\x02\x12\x00"
+					       "\x1a\x0a\x22\x08\x12\x02\x0a\x00\x12\x02\x0a\x00");
+	uint8_t space[1024];
+
+	(void)state;
+	assert_int_equal(decode_up_to(bytes, 4), 0);
+	assert_int_equal(decode_up_to(bytes, 3), ES_ETOO_MANY_OPS);
+	assert_int_equal(decode_up_to(bytes, 1), ES_ETOO_MANY_OPS);
+	assert_int_equal(decode_up_to(es_slice(NULL, 0), 0), 0);
+	/* The innermost has no operation of its own. */
+	assert_int_equal(decode_up_to(nested(129, space, sizeof(space)), 128), 0);
+	assert_int_equal(decode_up_to(nested(130, space, sizeof(space)), 128), ES_ETOO_MANY_OPS);
+	/* Before a look at what is in the lists. */
+	assert_int_equal(decode_up_to(ES_SLICE("\x12\x01\xff\x12\x00"), 1), ES_ETOO_MANY_OPS);
+	assert_int_equal(decode_up_to(ES_SLICE("\x12\x01\xff\x12\x00"), 2), ES_EDECODE);
+}
+
+/* `count` empty operations and as many compares, in a nested transaction. */
+static struct es_slice many(size_t count, uint8_t *space)
+{
+	uint8_t *at = space + 16;
+	uint8_t *end = at;
+	uint32_t inner = (uint32_t)(4 * count);
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(end, "\x0a\x00\x12\x00", 4);
+		end += 4;
+	}
+	for (uint8_t key = 0x22;; key = 0x12) {
+		at -= 4;
+		at[0] = key;
+		at[1] = (uint8_t)(inner | 0x80);
+		at[2] = (uint8_t)(inner >> 7 | 0x80);
+		at[3] = (uint8_t)(inner >> 14);
+		inner += 4;
+		if (key == 0x12)
+			return es_slice(at, (size_t)(end - at));
+	}
+}
+
+static void all_levels_together_have_a_limit(void **state)
+{
+	static uint8_t space[ES_WIRE_TXN_ITEMS_MAX * 2 + 64];
+	size_t half = ES_WIRE_TXN_ITEMS_MAX / 2;
+
+	(void)state;
+	/* One item is the outer operation. */
+	assert_int_equal(decode_up_to(many(half - 1, space), UINT32_MAX), 0);
+	assert_int_equal(decode_up_to(many(half, space), UINT32_MAX), ES_ETOO_MANY_OPS);
 }
 
 static void an_operand_counts_only_for_its_target(void **state)
@@ -506,7 +572,7 @@ static void running_out_of_memory_is_told_from_bad_input(void **state)
 
 		es_fault_mem_init(&fault, n);
 		es_arena_init(&arena, &fault.mem, 1); /* each allocation for itself */
-		rc = es_wire_decode_txn(bytes, &arena, &txn);
+		rc = es_wire_decode_txn(bytes, UINT32_MAX, &arena, &txn);
 		es_arena_close(&arena);
 		assert_int_equal(rc, fault.fired ? ES_ENOMEM : 0);
 		assert_int_equal(fault.live, 0);
@@ -528,6 +594,8 @@ int main(void)
 		cmocka_unit_test(the_same_member_of_a_oneof_twice_is_merged),
 		cmocka_unit_test(merging_takes_memory_in_proportion),
 		cmocka_unit_test(transactions_nest_to_a_limit),
+		cmocka_unit_test(a_level_has_what_the_ones_above_leave),
+		cmocka_unit_test(all_levels_together_have_a_limit),
 		cmocka_unit_test(an_operand_counts_only_for_its_target),
 		cmocka_unit_test(running_out_of_memory_is_told_from_bad_input),
 	};
