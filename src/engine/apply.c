@@ -126,8 +126,8 @@ static int propose_quota_alarm(struct es_engine *e, bool activate, struct es_eng
 }
 
 /*
- * An alarm that the quota raised goes when the store has been below nine tenths of it for a while. Not at once: whoever compacts
- * and then disarms by hand, as with etcd, still finds it.
+ * An alarm that the quota raised goes when the store has been below nine tenths of it for a while.
+ * Not at once: whoever compacts and then disarms by hand, as with etcd, still finds it.
  */
 #define CALM_MS 5000
 

@@ -110,6 +110,16 @@ def test_move_leader_to_nobody(etcdctl):
     assert error_of(etcdctl.fails("move-leader", "1234")) == "Error: etcdserver: bad leader transferee"
 
 
+@pytest.mark.ours
+def test_what_is_not_there_yet_says_so(etcdctl, tmp_path):
+    for command in (["snapshot", "save", tmp_path / "snap"], ["member", "add", "m2", "--peer-urls=http://127.0.0.1:1"],
+                    ["member", "promote", "1234"], ["user", "add", "root:pw"], ["role", "add", "r"]):
+        error = etcdctl.fails(*map(str, command), timeout=20)
+        print(command, error_of(error))
+        assert "etcdserver: " in error or "engenho: " in error, error
+    assert etcdctl("member", "list").count("\n") == 1
+
+
 @pytest.mark.slow
 def test_check_datascale_small(etcdctl):
     out = etcdctl("check", "datascale", "--load=s", timeout=120)
