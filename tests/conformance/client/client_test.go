@@ -468,7 +468,8 @@ func TestMaintenance(t *testing.T) {
 	equal(t, "leader", st.Leader, me.ID)
 	equal(t, "revision", st.Header.Revision, rev)
 	equal(t, "learner", st.IsLearner, false)
-	if !strings.HasPrefix(st.Version, "3.") || st.DbSize <= 0 || st.DbSizeInUse <= 0 || st.RaftAppliedIndex == 0 || len(st.Errors) > 0 {
+	if !strings.HasPrefix(st.Version, "3.") || st.DbSize <= 0 || st.DbSizeInUse <= 0 || st.RaftAppliedIndex == 0 ||
+		len(st.Errors) > 0 {
 		t.Errorf("status: %+v", st)
 	}
 	hash := must(c.HashKV(ctx, m.ClientURL, 0))(t)

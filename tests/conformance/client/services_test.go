@@ -142,7 +142,8 @@ func sameService(t *testing.T, name string, got *descriptorpb.ServiceDescriptorP
 	equal(t, "methods of "+name, len(got.Method), want.Len())
 	for _, m := range got.Method {
 		w := want.ByName(protoreflect.Name(m.GetName()))
-		if w == nil || m.GetInputType() != "."+string(w.Input().FullName()) || m.GetOutputType() != "."+string(w.Output().FullName()) ||
+		if w == nil || m.GetInputType() != "."+string(w.Input().FullName()) ||
+			m.GetOutputType() != "."+string(w.Output().FullName()) ||
 			m.GetClientStreaming() != w.IsStreamingClient() || m.GetServerStreaming() != w.IsStreamingServer() {
 			t.Errorf("%s: method %v differs from %v", name, m, w)
 		}
@@ -159,7 +160,8 @@ func sameMessage(t *testing.T, name string, got *descriptorpb.DescriptorProto) {
 	equal(t, "fields of "+name, len(got.Field), want.Len())
 	for _, f := range got.Field {
 		w := want.ByNumber(protoreflect.FieldNumber(f.GetNumber()))
-		if w == nil || string(w.Name()) != f.GetName() || int(w.Kind()) != int(f.GetType()) || int(w.Cardinality()) != int(f.GetLabel()) {
+		if w == nil || string(w.Name()) != f.GetName() || int(w.Kind()) != int(f.GetType()) ||
+			int(w.Cardinality()) != int(f.GetLabel()) {
 			t.Errorf("%s: field %v differs from %v", name, f, w)
 		}
 	}

@@ -52,7 +52,8 @@ func TestHTTP(t *testing.T) {
 		"/nothing", "/",
 	}
 	for _, probe := range []string{"/livez", "/readyz"} {
-		for _, sub := range []string{"", "/serializable_read", "/linearizable_read", "/data_corruption", "/non_learner", "/nothing", "/"} {
+		for _, sub := range []string{"", "/serializable_read", "/linearizable_read", "/data_corruption", "/non_learner",
+			"/nothing", "/"} {
 			for _, query := range []string{"", "?verbose", "?exclude=data_corruption", "?verbose&exclude=serializable_read",
 				"?exclude=nothing", "?verbose&exclude=serializable_read&exclude=linearizable_read"} {
 				paths = append(paths, probe+sub+query)

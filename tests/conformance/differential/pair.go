@@ -1,8 +1,8 @@
 // Package differential sends the same requests to etcd and to engenho-store and compares all that comes back.
 //
-// What may differ, and is taken out before the comparison: cluster and member ids, raft terms and indexes, sizes,
-// addresses, the order of lists that etcd takes from a hash map or sorts in no stable way, and seconds left of a lease. Everything else, each
-// field of each answer, code and text of each error, has to be equal.
+// What may differ is taken out before the comparison: cluster and member ids, raft terms and indexes, sizes, addresses,
+// the order of lists that etcd takes from a hash map or sorts in no stable way, seconds left of a lease, and what the
+// README of this module names. Everything else, each field of each answer, code and text of each error, has to be equal.
 package differential
 
 import (

@@ -290,7 +290,8 @@ func TestObserve(t *testing.T) {
 	}
 	var leader *epb.LeaderKey
 	for i, l := range []int64{1, 2} {
-		a := p.do("/v3electionpb.Election/Campaign", &epb.CampaignRequest{Name: []byte("e"), Lease: l, Value: fmt.Appendf(nil, "v%d", i)})
+		a := p.do("/v3electionpb.Election/Campaign",
+			&epb.CampaignRequest{Name: []byte("e"), Lease: l, Value: fmt.Appendf(nil, "v%d", i)})
 		leader = a.resp.(*epb.CampaignResponse).Leader
 		next("campaign")
 		p.do("/v3electionpb.Election/Proclaim", &epb.ProclaimRequest{Leader: leader, Value: []byte("new")})
@@ -388,7 +389,8 @@ func TestQuota(t *testing.T) {
 	value := bytes.Repeat([]byte("x"), 100<<10)
 	each(putMethod, func(s *side) answer {
 		for i := range 400 {
-			if a := s.call(context.Background(), putMethod, &pb.PutRequest{Key: fmt.Appendf(nil, "%04d", i), Value: value}); a.resp == nil {
+			put := &pb.PutRequest{Key: fmt.Appendf(nil, "%04d", i), Value: value}
+			if a := s.call(context.Background(), putMethod, put); a.resp == nil {
 				return a
 			}
 		}
@@ -746,7 +748,8 @@ func TestAuthOff(t *testing.T) {
 		{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: "r", Perm: &authPermission{Key: []byte("a")}}},
 		{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: "r"}},
 		{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: "r", Perm: &authPermission{RangeEnd: []byte("b")}}},
-		{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: "r", Perm: &authPermission{Key: []byte("b"), RangeEnd: []byte("a")}}},
+		{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: "r",
+			Perm: &authPermission{Key: []byte("b"), RangeEnd: []byte("a")}}},
 		{"RoleRevokePermission", &pb.AuthRoleRevokePermissionRequest{Role: "r", Key: []byte("a")}},
 		{"AuthStatus", &pb.AuthStatusRequest{}},
 	} {

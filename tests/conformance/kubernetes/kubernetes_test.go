@@ -117,7 +117,8 @@ func TestKubernetes(t *testing.T) {
 		c.run("set", "image", "deployment/web", "-n", "demo", "web=registry.invalid/web:2")
 		c.run("patch", "deployment", "web", "-n", "demo", "-p", `{"spec":{"template":{"metadata":{"labels":{"tier":"front"}}}}}`)
 		c.expect("5 registry.invalid/web:2 front 4", "get", "deployment", "web", "-n", "demo", "-o",
-			"jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image} {.spec.template.metadata.labels.tier} {.metadata.generation}")
+			"jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image} "+
+				"{.spec.template.metadata.labels.tier} {.metadata.generation}")
 		c.run("create", "deployment", "api", "-n", "demo", "--image=registry.invalid/api:1")
 		c.expect("deployment.apps/api\ndeployment.apps/web", "get", "deployments", "-n", "demo", "-o", "name")
 		c.run("delete", "deployment", "api", "-n", "demo")
@@ -249,10 +250,12 @@ func TestKubernetes(t *testing.T) {
 		c.apply(`{"apiVersion":"v1","kind":"Event","metadata":{"name":"e1","namespace":"demo"},"reason":"Test",
 			"involvedObject":{"kind":"ConfigMap","name":"one","namespace":"demo"}}`, "create", "-f", "-")
 		c.expect("event/e1", "get", "events", "-n", "demo", "-o", "name")
-		for end := time.Now().Add(60 * time.Second); c.run("get", "events", "-n", "demo", "-o", "name") != ""; time.Sleep(500 * time.Millisecond) {
+		end := time.Now().Add(60 * time.Second)
+		for c.run("get", "events", "-n", "demo", "-o", "name") != "" {
 			if time.Now().After(end) {
 				t.Fatal("an event of 5 s is still there")
 			}
+			time.Sleep(500 * time.Millisecond)
 		}
 	})
 
