@@ -82,6 +82,7 @@ void es_api_close(struct es_api *api, void (*closed)(void *ctx), void *ctx)
 {
 	ES_ASSERT(es_queue_empty(&api->watch_streams));
 	ES_ASSERT(es_queue_empty(&api->pinned_answers));
+	ES_ASSERT(es_queue_empty(&api->ready_waiters));
 	api->closed = closed;
 	api->closed_ctx = ctx;
 	uv_close((uv_handle_t *)&api->timer, on_handle_closed);

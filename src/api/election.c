@@ -24,6 +24,10 @@ static void on_elected(struct es_api_line *line, int status)
 	if (es_rpc_call_is_closed(line->call))
 		return;
 	es_rpc_call_set_data(line->call, NULL);
+	if (status == ES_API_LINE_REPLACED) {
+		not_leader(line->call);
+		return;
+	}
 	if (status < 0) {
 		es_api_line_fail(line->call, status);
 		return;
@@ -316,8 +320,7 @@ static void observe_from_now(void *arg, int status)
 		observer->waiter.lost = on_lost;
 		observer->waiter.call = call;
 		if (status == 0)
-			status = es_api_wait_begin(api, &observer->waiter, observer->range.key,
-						   revision + 1);
+			status = es_api_wait_begin(&observer->waiter, observer->range, false);
 		if (status == 0) {
 			es_rpc_call_set_data(call, observer);
 			if (!observe(observer, revision))
@@ -339,6 +342,7 @@ static void election_observe(struct es_rpc_call *call, struct es_slice request)
 	if (observer == NULL || !election_range(call, request, &observer->range))
 		return;
 	observer->call = call;
+	es_api_wait_init(&observer->waiter, api);
 	es_rpc_call_hold(call);
 	es_engine_linearize(api->engine, observe_from_now, observer);
 }

@@ -56,7 +56,7 @@ bool es_api_wants_leader(const struct es_rpc_call *call);
 bool es_api_has_leader(const struct es_api *api);
 
 /*
- * Waiting for changes below a prefix (waiter.c): `changed` is called from the loop, outside of any
+ * Waiting for changes of a range (waiter.c): `changed` is called from the loop, outside of any
  * apply, once for every revision that changed something there, in order.
  */
 struct es_api_waiter {
@@ -67,7 +67,8 @@ struct es_api_waiter {
 	/* Not served while so much waits to be sent on it; when that is gone, es_api_wait_again.
 	 * NULL: always served. */
 	struct es_rpc_call *call;
-	/* Returns whether it goes on; if not, it has called es_api_wait_end. */
+	/* Returns whether it goes on; if not, it has called es_api_wait_end, and may have begun
+	 * again. `revision` is 0 when nothing was waited for. */
 	bool (*changed)(struct es_api_waiter *waiter, int64_t revision);
 	/* Instead: the history was compacted away. The wait has ended. */
 	void (*lost)(struct es_api_waiter *waiter, int status);
@@ -78,8 +79,10 @@ struct es_api_waiter {
  * prefix and backs the answer. */
 struct es_slice es_api_prefix_end(struct es_slice prefix, uint8_t *buffer);
 
-int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct es_slice prefix,
-		      int64_t start_revision);
+void es_api_wait_init(struct es_api_waiter *waiter, struct es_api *api);
+/* From the next revision on. ES_ENOMEM. */
+int es_api_wait_begin(struct es_api_waiter *waiter, struct es_mvcc_range range, bool deletes_only);
+/* To be served when the loop comes to it; a waiter that waits for nothing hears `changed`. */
 void es_api_wait_again(struct es_api_waiter *waiter);
 /* Nothing to do when it is over already. */
 void es_api_wait_end(struct es_api_waiter *waiter);

@@ -170,41 +170,68 @@ static void finish(struct es_api_line *line, int status)
 	struct es_rpc_call *call = line->call;
 
 	es_api_wait_end(&line->waiter);
-	if (es_rpc_call_is_closed(call) && line->create_revision > 0)
+	if ((es_rpc_call_is_closed(call) || status < 0) && line->create_revision > 0)
 		depart(line);
 	line->done(line, status);
 	es_rpc_call_release(call);
 }
 
-static int older_key(struct es_api_line *line, bool *ret_older)
+/* Whose key is to go before it can be our turn: of those created before ours the last. */
+static int predecessor(struct es_api_line *line, struct es_arena *arena, struct es_slice *ret_key,
+		       bool *ret_found)
 {
-	struct es_mvcc_range_req req = {.limit = 1,
-					.max_create_revision = line->create_revision - 1};
+	struct es_mvcc_range_req req = {
+		.limit = 1,
+		.max_create_revision = line->create_revision - 1,
+		.sort_order = ES_MVCC_SORT_DESCEND,
+		.sort_target = ES_MVCC_SORT_CREATE,
+	};
 	struct es_mvcc_range_res res;
+	struct es_mvcc_kv kv;
+	uint8_t *end = es_arena_alloc(arena, line->prefix.len);
+	int rc;
+
+	if (end == NULL)
+		return ES_ENOMEM;
+	req.range = (struct es_mvcc_range){line->prefix, es_api_prefix_end(line->prefix, end)};
+	rc = es_mvcc_range(es_engine_store(line->api->engine), &req, arena, &res);
+	*ret_found = rc == 0 && res.n > 0;
+	if (*ret_found) {
+		es_mvcc_version_kv(res.versions[0], &kv);
+		*ret_key = kv.key;
+	}
+	return rc;
+}
+
+/* Waits for the end of whoever is before us, as of now; *ret_waits is whether there is somebody. */
+static int wait_behind(struct es_api_line *line, bool *ret_waits)
+{
+	struct es_mvcc_range range = {0};
 	struct es_arena arena;
-	uint8_t *end;
-	int rc = ES_ENOMEM;
+	int rc;
 
 	es_arena_init(&arena, line->api->config.mem, 1024);
-	end = es_arena_alloc(&arena, line->prefix.len);
-	if (end != NULL) {
-		req.range = (struct es_mvcc_range){line->prefix,
-						   es_api_prefix_end(line->prefix, end)};
-		rc = es_mvcc_range(es_engine_store(line->api->engine), &req, &arena, &res);
-	}
-	*ret_older = rc == 0 && res.n > 0;
+	rc = predecessor(line, &arena, &range.key, ret_waits);
+	if (rc == 0 && *ret_waits)
+		rc = es_api_wait_begin(&line->waiter, range, true);
 	es_arena_close(&arena);
 	return rc;
 }
 
-/* Looks at the state as it is now; returns whether the wait goes on. */
-static bool look(struct es_api_line *line)
+/* Looks at the state as it is now. */
+static bool look(struct es_api_waiter *waiter, int64_t revision)
 {
-	bool older;
-	int rc = older_key(line, &older);
+	struct es_api_line *line = ES_CONTAINER_OF(waiter, struct es_api_line, waiter);
+	bool waits;
+	int rc;
 
-	if (rc == 0 && older)
-		return true;
+	(void)revision;
+	es_api_wait_end(waiter);
+	rc = wait_behind(line, &waits);
+	if (rc == 0 && waits) {
+		line->waited = true;
+		return false;
+	}
 	line->header = es_engine_header(line->api->engine);
 	if (rc == 0 && line->waited &&
 	    es_mvcc_get(es_engine_store(line->api->engine), line->key) == NULL)
@@ -213,33 +240,22 @@ static bool look(struct es_api_line *line)
 	return false;
 }
 
-static bool on_changed(struct es_api_waiter *waiter, int64_t revision)
-{
-	(void)revision;
-	return look(ES_CONTAINER_OF(waiter, struct es_api_line, waiter));
-}
-
 static void on_lost(struct es_api_waiter *waiter, int status)
 {
 	finish(ES_CONTAINER_OF(waiter, struct es_api_line, waiter), status);
 }
 
+/* This is inside an apply, where nothing is looked for: that is done when the loop is idle. */
 static void wait_for_turn(struct es_api_line *line)
 {
-	int rc;
-
+	line->entering = false;
 	if (es_rpc_call_is_closed(line->call)) {
 		finish(line, ES_ECANCELED);
 		return;
 	}
-	if (!look(line))
-		return;
-	line->waited = true;
-	line->waiter.changed = on_changed;
+	line->waiter.changed = look;
 	line->waiter.lost = on_lost;
-	rc = es_api_wait_begin(line->api, &line->waiter, line->prefix, line->entered.revision);
-	if (rc < 0)
-		finish(line, rc);
+	es_api_wait_again(&line->waiter);
 }
 
 /* ---- entering -------------------------------------------------------------------------------- */
@@ -249,7 +265,7 @@ static void on_replaced(struct es_engine_op *op, int status)
 	struct es_api_line *line = ES_CONTAINER_OF(op, struct es_api_line, op);
 
 	if (status == 0 && !op->txn_res->succeeded)
-		status = ES_API_LINE_EXPIRED;
+		status = ES_API_LINE_REPLACED;
 	if (status != 0)
 		finish(line, status);
 	else
@@ -323,6 +339,8 @@ void es_api_line_enter(struct es_api_line *line)
 
 	line->api = es_rpc_call_ctx(line->call);
 	line->engine = line->api->engine;
+	line->entering = true;
+	es_api_wait_init(&line->waiter, line->api);
 	line->op.arena = es_rpc_call_arena(line->call);
 	es_rpc_call_hold(line->call);
 	line->prefix = es_api_line_prefix(line->call, line->name);
@@ -343,6 +361,6 @@ void es_api_line_enter(struct es_api_line *line)
 void es_api_line_leave(struct es_api_line *line)
 {
 	/* Still entering: what comes back from the log finds the call closed. */
-	if (line->waiter.watcher != NULL)
+	if (!line->entering)
 		finish(line, ES_ECANCELED);
 }

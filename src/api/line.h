@@ -32,11 +32,14 @@ struct es_api_line {
 	struct es_api_waiter waiter;
 	struct es_engine_op op;
 	struct es_slice prefix;
+	bool entering; /* operations are under way */
 	bool waited;
 };
 
 /* The key was gone when it was its turn: the lease has ended. Else statuses of the engine. */
 #define ES_API_LINE_EXPIRED 1
+/* The key that was there, and was to get our value, had gone by then. */
+#define ES_API_LINE_REPLACED 2
 
 void es_api_line_enter(struct es_api_line *line);
 /* The client has gone: give the place up. */

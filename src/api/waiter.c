@@ -3,7 +3,7 @@
 #define EVENTS_MAX  64
 #define BATCH_BYTES (64 * 1024)
 #define SCAN_MAX    4096
-#define ARENA_BYTES 1024
+#define SERVED_MAX  64 /* in one turn of the loop */
 #define QUEUE_HIGH  (256 * 1024)
 
 static void on_wake(struct es_api_watch_owner *owner)
@@ -28,39 +28,26 @@ struct es_slice es_api_prefix_end(struct es_slice prefix, uint8_t *buffer)
 	return es_slice(buffer, len);
 }
 
-int es_api_wait_begin(struct es_api *api, struct es_api_waiter *waiter, struct es_slice prefix,
-		      int64_t start_revision)
+void es_api_wait_init(struct es_api_waiter *waiter, struct es_api *api)
 {
-	struct es_arena arena;
-	uint8_t *end;
-	int rc = ES_ENOMEM;
-
 	waiter->owner.wake = on_wake;
 	waiter->api = api;
 	waiter->watcher = NULL;
 	es_queue_init(&waiter->link);
-	es_arena_init(&arena, api->config.mem, ARENA_BYTES);
-	end = es_arena_alloc(&arena, prefix.len);
-	if (end != NULL) {
-		const struct es_watch_spec spec = {
-			.range = {prefix, es_api_prefix_end(prefix, end)},
-			.start_revision = start_revision,
-		};
+}
 
-		rc = es_watch_add(es_engine_watch_hub(api->engine), &spec, &waiter->owner,
-				  &waiter->watcher);
-	}
-	es_arena_close(&arena);
-	if (rc == 0)
-		on_wake(&waiter->owner);
-	return rc;
+int es_api_wait_begin(struct es_api_waiter *waiter, struct es_mvcc_range range, bool deletes_only)
+{
+	const struct es_watch_spec spec = {.range = range, .filter_put = deletes_only};
+
+	return es_watch_add(es_engine_watch_hub(waiter->api->engine), &spec, &waiter->owner,
+			    &waiter->watcher);
 }
 
 void es_api_wait_end(struct es_api_waiter *waiter)
 {
-	if (waiter->watcher == NULL)
-		return;
-	es_watch_remove(es_engine_watch_hub(waiter->api->engine), waiter->watcher);
+	if (waiter->watcher != NULL)
+		es_watch_remove(es_engine_watch_hub(waiter->api->engine), waiter->watcher);
 	waiter->watcher = NULL;
 	es_queue_remove(&waiter->link);
 }
@@ -81,6 +68,11 @@ static void serve(struct es_api_waiter *waiter)
 	bool again;
 	int rc;
 
+	if (waiter->watcher == NULL) {
+		es_queue_remove(&waiter->link);
+		(void)waiter->changed(waiter, 0);
+		return;
+	}
 	if (waiter->call != NULL && es_rpc_queued_bytes(waiter->call) >= QUEUE_HIGH) {
 		es_queue_remove(&waiter->link); /* `writable` comes; the history waits as long */
 		return;
@@ -114,7 +106,7 @@ void es_api_serve_waiters(struct es_api *api)
 	struct es_queue *link;
 
 	es_queue_init(&later);
-	while ((link = es_queue_pop(&api->ready_waiters)) != NULL) {
+	for (int n = 0; n < SERVED_MAX && (link = es_queue_pop(&api->ready_waiters)) != NULL; n++) {
 		struct es_api_waiter *waiter = ES_QUEUE_ITEM(link, struct es_api_waiter, link);
 
 		es_queue_push(&later,

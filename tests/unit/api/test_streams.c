@@ -232,6 +232,99 @@ static void a_stream_of_ranges_that_is_not_taken_ends(void **state)
 	pair_expect(&s->pair.streams[0], "8", "engenho: the answer was not taken in time");
 }
 
+/* ---- standing in line ------------------------------------------------------------------------ */
+
+static struct pair_stream *ask(struct services *s, const char *path, struct es_slice request)
+{
+	uint8_t bytes[200] = {0};
+	struct pair_stream *stream;
+
+	assert_true(request.len < 128);
+	bytes[4] = (uint8_t)request.len;
+	if (request.len > 0)
+		memcpy(bytes + 5, request.data, request.len);
+	stream = pair_request(&s->pair, path, NULL, es_slice(bytes, 5 + request.len), true);
+	pair_pump(&s->pair);
+	return stream;
+}
+
+static void turn_until_quiet(struct services *s)
+{
+	for (int i = 0; i < 20; i++) {
+		usleep(1000);
+		(void)uv_run(&s->engine.loop, UV_RUN_NOWAIT);
+		pair_pump(&s->pair);
+	}
+}
+
+static struct pair_stream *lock(struct services *s)
+{
+	struct pair_stream *stream = ask(s, "/v3lockpb.Lock/Lock", ES_SLICE("\x0a\x01l"));
+
+	turn_until_quiet(s);
+	return stream;
+}
+
+/* The n-th in line goes. */
+static void leave(struct services *s, size_t n)
+{
+	const struct es_mvcc_range_req req = {
+		.range = {ES_SLICE("l/"), ES_SLICE("l0")},
+		.sort_target = ES_MVCC_SORT_CREATE,
+		.sort_order = ES_MVCC_SORT_ASCEND,
+	};
+	struct es_mvcc_range_res res;
+	struct es_mvcc_kv kv;
+	char key[32];
+
+	assert_int_equal(
+		es_mvcc_range(es_engine_store(s->engine.engine), &req, &s->engine.arena, &res), 0);
+	assert_true(res.n > n);
+	es_mvcc_version_kv(res.versions[n], &kv);
+	(void)snprintf(key, sizeof(key), "%.*s", (int)kv.key.len, (const char *)kv.key.data);
+	assert_int_equal(delete_range(&s->engine, key, NULL), 1);
+	turn_until_quiet(s);
+}
+
+static void whoever_stands_in_line_waits_for_the_one_before(void **state)
+{
+	struct services *s = *state;
+	struct es_watch_hub *hub = es_engine_watch_hub(s->engine.engine);
+	struct pair_stream *first = lock(s);
+	struct pair_stream *second;
+	struct pair_stream *third;
+
+	pair_expect(first, "0", "");
+	second = lock(s);
+	third = lock(s);
+	assert_int_equal(es_watch_count(hub), 2);
+	leave(s, 1);
+	/* The second's place is gone, but it is not its turn; the third waits for the first now. */
+	assert_false(second->closed);
+	assert_false(third->closed);
+	assert_int_equal(es_watch_count(hub), 2);
+	leave(s, 0);
+	pair_expect(second, "2", "mutex: session is expired");
+	pair_expect(third, "0", "");
+	assert_int_equal(es_watch_count(hub), 0);
+}
+
+static void whoever_goes_away_leaves_the_line(void **state)
+{
+	struct services *s = *state;
+	struct pair_stream *second;
+	struct pair_stream *third;
+
+	(void)lock(s);
+	second = lock(s);
+	third = lock(s);
+	pair_reset(&s->pair, second);
+	turn_until_quiet(s);
+	assert_int_equal(es_mvcc_keys(es_engine_store(s->engine.engine)), 2);
+	leave(s, 0);
+	pair_expect(third, "0", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +334,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_stream_of_ranges_that_is_not_taken_ends, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(whoever_stands_in_line_waits_for_the_one_before,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(whoever_goes_away_leaves_the_line, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
