@@ -143,7 +143,93 @@ def wire():
     }
 
 
+# ---- files ----
+
+
+def crc(data, polynomial, reflected):
+    """One bit after another. Reflected: CRC-32C, as ours are; else libraft's, from 0 and not inverted."""
+    value = 0xFFFFFFFF if reflected else 0
+    for byte in data:
+        value ^= byte if reflected else byte << 24
+        for _ in range(8):
+            if reflected:
+                value = value >> 1 ^ (polynomial if value & 1 else 0)
+            else:
+                value = (value << 1 ^ (polynomial if value & 0x80000000 else 0)) & 0xFFFFFFFF
+    return value ^ 0xFFFFFFFF if reflected else value
+
+
+def raft_crc(data):
+    return crc(data, 0x04C11DB7, False)
+
+
+def u32(n):
+    return n.to_bytes(4, "little")
+
+
+def u64(n):
+    return (n & (1 << 64) - 1).to_bytes(8, "little")
+
+
+def entry(index, *commands):
+    out = bytes([1, 0, 0, 0]) + u32(len(commands)) + u64(index) + b"".join(u32(len(c)) + c for c in commands)
+    return out + bytes(-len(out) % 8)
+
+
+def log_entry():
+    return {
+        "empty": entry(1),
+        "one": entry(261, b"put"),
+        "many": entry(1 << 40, b"", b"a", b"bc" * 50, b"", b"d" * 7),
+        "format": b"\2" + entry(5, b"x")[1:],
+    }
+
+
+def batch(*entries):
+    header = u64(len(entries)) + b"".join(u64(term) + bytes([kind, 0, 0, 0]) + u32(len(e)) for term, kind, e in entries)
+    data = b"".join(e for _, _, e in entries)
+    return u32(raft_crc(header)) + u32(raft_crc(data)) + header + data
+
+
+def segment():
+    one, two = batch((1, 1, entry(2, b"a"))), batch((1, 1, entry(3, b"b")), (2, 2, bytes(8)), (2, 3, b"configur"))
+    return {
+        "closed": u64(1) + one + two,
+        "open": u64(1) + one + two + bytes(64),
+        "torn": u64(1) + one + two[:40] + bytes(64),
+        "zeros": bytes(64),
+    }
+
+
+def version(main, sub, key, life=None, count=0, lease=0, value=b""):
+    out = bytes([(life is None) | (2 if lease else 0)]) + varint(main) + varint(sub) + varint(len(key)) + key
+    if life is not None:
+        out += varint(life) + varint(count) + (varint(lease) if lease else b"") + varint(len(value)) + value
+    return out
+
+
+def checkpoint():
+    descriptor = b"estckpt\1" + u64(261) + u64(3) + u32(176)
+    descriptor += u32(crc(descriptor + bytes(range(32)), 0x82F63B78, True)) + bytes(range(32))
+    state = u64(77) + u64(261) + u64(3) + u64(9) + u64(-1) + bytes(32)
+    files = u64(200) + u64(0) + u64(5) + u64(4) + u64(300) + u64(1) + bytes(32)
+    files += u64(261) + u64(5) + u64(9) + u64(4) + u64(300) + u64(1) + bytes(32)
+    manifest = b"estmanif" + u32(1) + u32(2) + state + u64(5) + files + b"lease"
+    empty = b"estmanif" + u32(1) + u32(0) + state + u64(0)
+    versions = version(2, 0, b"a", 0, 1, 0, b"one") + version(1, 0, b"b", 0, 1, 0x1234, b"") + version(0, 1, b"a")
+    versions += version(1, 0, b"a", 0, 1) + version(300, 0, b"a", 300, 2, 0, b"v" * 200)
+    return {
+        "descriptor": b"\0" + descriptor,
+        "manifest": b"\1" + manifest,
+        "manifest-empty": b"\1" + empty,
+        "versions": b"\2" + versions,
+    }
+
+
 save("request", request())
+save("log_entry", log_entry())
+save("segment", segment())
+save("checkpoint", checkpoint())
 save("wire", wire())
 save("grpc_frame", grpc_frame())
 save("grpc_text", grpc_text())

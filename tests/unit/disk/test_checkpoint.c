@@ -409,6 +409,59 @@ static void an_empty_store_is_a_checkpoint_too(void **state)
 	world_close(&w);
 }
 
+/* Files of format 1 stay readable: these bytes are never to change. */
+static void the_format_is_the_documented_one(void **state)
+{
+	static const struct es_mvcc_kv versions[] = {
+		{.key = ES_SLICE("a"),
+		 .value = ES_SLICE("one"),
+		 .create_revision = 2,
+		 .mod_revision = 2,
+		 .version = 1},
+		{.key = ES_SLICE("a"), .mod_revision = 300},
+		{.key = ES_SLICE("b"),
+		 .value = ES_SLICE("2"),
+		 .create_revision = 300,
+		 .mod_revision = 300,
+		 .sub_revision = 1,
+		 .version = 1,
+		 .lease = 0x1234},
+	};
+	static const uint8_t payload[] = {0,   2,   0,    1, 'a',  0,    1,   3,  'o', 'n',
+					  'e', 1,   0xaa, 2, 0,    1,    'a', 2,  0,   1,
+					  1,   'b', 0,    1, 0xb4, 0x24, 1,   '2'};
+	struct es_checkpoint_files *files;
+	char name[ES_CHECKPOINT_NAME_BYTES];
+	uint8_t *data;
+	struct world w;
+	size_t len;
+
+	(void)state;
+	world_open(&w, 1);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(es_mvcc_restore(w.store, &versions[i]), 0);
+	assert_int_equal(es_mvcc_restore_end(w.store, 300, -1), 0);
+	assert_int_equal(write_all(&w, w.mem, es_fs_posix(), false, w.descriptor, &files), 0);
+	es_checkpoint_versions_name(1, name);
+	assert_string_equal(name, "0000000000000001.versions");
+	data = s_read(w.folder, name, &len);
+	assert_int_equal(len, 96 + sizeof(payload));
+	assert_memory_equal(data, "estvers\0\1\0\0\0\0\0\0\0\115\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0",
+			    32);
+	assert_int_equal(es_load_u32le(data + 48), sizeof(payload));
+	assert_int_equal(es_load_u32le(data + 52), 3);
+	assert_memory_equal(data + 96, payload, sizeof(payload));
+	free(data);
+	data = s_read(w.folder, "0000000000000001.manifest", &len);
+	assert_int_equal(len, 96 + 80 + strlen("leases and such"));
+	assert_memory_equal(data, "estmanif\1\0\0\0\1\0\0\0\115\0\0\0\0\0\0\0", 24);
+	assert_memory_equal(data + 176, "leases and such", 15);
+	free(data);
+	assert_memory_equal(w.descriptor, "estckpt\1\1\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 24);
+	es_checkpoint_files_free(files);
+	world_close(&w);
+}
+
 /* ---- damage ---------------------------------------------------------------------------------- */
 
 struct names {
@@ -656,6 +709,7 @@ int main(void)
 		cmocka_unit_test(files_stay_in_proportion),
 		cmocka_unit_test(large_values_have_blocks_of_their_own),
 		cmocka_unit_test(an_empty_store_is_a_checkpoint_too),
+		cmocka_unit_test(the_format_is_the_documented_one),
 		cmocka_unit_test(every_flipped_byte_and_every_cut_is_named),
 		cmocka_unit_test(a_failing_disk_leaves_the_last_checkpoint),
 		cmocka_unit_test(out_of_memory_at_any_point),

@@ -52,6 +52,26 @@ static void a_new_folder_is_private_and_remembers(void **state)
 	s_remove(base);
 }
 
+/* The file that docs/formats/data-folder.md shows. */
+static void the_documented_member_is_read(void **state)
+{
+	static const char text[] = "cluster-id cdf818194e3a8c32\nmember-id 8e9e05c52164694d\n"
+				   "name default\ncrc32c ef2b42e2\n";
+	struct es_datadir_member member;
+	struct es_datadir *d;
+	char base[256];
+
+	(void)state;
+	s_temporary(base);
+	s_write(base, "FORMAT", "engenho-store data folder\nformat 1\nwritten-by x\n", 48);
+	s_write(base, "MEMBER", text, sizeof(text) - 1);
+	assert_int_equal(open_as(base, "x", &d), 0);
+	assert_true(es_datadir_member(d, &member));
+	assert_true(member.member_id == 0x8e9e05c52164694d);
+	es_datadir_close(d);
+	s_remove(base);
+}
+
 static void any_name_comes_back(void **state)
 {
 	static const struct es_slice names[] = {ES_SLICE(""), ES_SLICE("a b"),
@@ -281,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_folder_is_private_and_remembers),
+		cmocka_unit_test(the_documented_member_is_read),
 		cmocka_unit_test(any_name_comes_back),
 		cmocka_unit_test(a_second_holder_hears_of_the_first),
 		cmocka_unit_test(an_open_folder_is_warned_about),
