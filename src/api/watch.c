@@ -15,11 +15,15 @@
  *  3. Progress is told only when the watches it speaks for have been given everything up to the
  * header's revision.
  */
-#define QUEUE_HIGH                   (256 * 1024)
-#define BATCH_BYTES                  (128 * 1024)
-#define BATCH_EVENTS                 512
-#define SCAN_MAX                     4096
-#define PUMP_ROUNDS_MAX              64 /* of one stream, before others get their turn */
+#define QUEUE_HIGH   (256 * 1024)
+#define BATCH_BYTES  (128 * 1024)
+#define BATCH_EVENTS 512
+#define SCAN_MAX     1024
+/* What a turn of the loop gives to all streams, and of it to one before others get their turn: log
+ * entries looked at, events and answers sent, and so many bytes of them. A few milliseconds. */
+#define TURN_COST_MAX                16384
+#define STREAM_COST_MAX              2048
+#define COST_BYTES                   256
 #define PROGRESS_INTERVAL_DEFAULT_MS (10 * 60 * 1000)
 #define PROGRESS_INTERVAL_MIN_MS     100
 #define GRPC_OVERHEAD_BYTES          (512 * 1024)
@@ -113,6 +117,7 @@ static bool send_events(struct watch_stream *stream, const struct es_wire_watch 
 
 	for (size_t i = 0; i < count; i++)
 		size += events[i]->len;
+	stream->api->watch_cost += count + size / COST_BYTES;
 	out = es_api_reserve(stream->call, size);
 	if (out == NULL) {
 		stream_end(stream);
@@ -246,6 +251,7 @@ static bool serve(struct watch *watch, bool *ret_again)
 {
 	struct watch_stream *stream = watch->stream;
 	struct es_watch_hub *events_hub = hub(stream);
+	uint64_t scanned = es_watch_scanned(events_hub);
 	struct es_watch_event *const *events;
 	struct es_buf buf;
 	size_t count;
@@ -254,6 +260,7 @@ static bool serve(struct watch *watch, bool *ret_again)
 
 	es_buf_init(&buf, stream->api->config.mem);
 	rc = take_events(watch, &buf, &count, ret_again);
+	stream->api->watch_cost += 1 + es_watch_scanned(events_hub) - scanned;
 	events = (struct es_watch_event *const *)(void *)buf.data;
 	if (rc == 0 && count > 0) {
 		struct es_wire_watch head = answer(stream, watch->id, revision(stream));
@@ -301,7 +308,10 @@ static void answer_progress(struct watch_stream *stream)
 /* Returns whether there is more to do that nobody will wake us for. */
 static bool pump(struct watch_stream *stream)
 {
-	for (int round = 0; round < PUMP_ROUNDS_MAX; round++) {
+	struct es_api *api = stream->api;
+	uint64_t before = api->watch_cost;
+
+	while (api->watch_cost - before < STREAM_COST_MAX) {
 		struct es_queue *link;
 		struct watch *watch;
 		bool again = false;
@@ -326,11 +336,13 @@ static bool pump(struct watch_stream *stream)
 static void on_idle(uv_idle_t *idle)
 {
 	struct es_api *api = idle->data;
+	uint64_t before = api->watch_cost;
 	struct es_queue later;
 	struct es_queue *link;
 
 	es_queue_init(&later);
-	while ((link = es_queue_pop(&api->ready_streams)) != NULL) {
+	while (api->watch_cost - before < TURN_COST_MAX &&
+	       (link = es_queue_pop(&api->ready_streams)) != NULL) {
 		struct watch_stream *stream = ES_QUEUE_ITEM(link, struct watch_stream, ready_link);
 
 		if (pump(stream))

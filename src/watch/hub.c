@@ -58,6 +58,7 @@ struct es_watch_hub {
 	struct es_watch_index index;
 	size_t watchers;
 	size_t unsynced;
+	uint64_t scanned;
 };
 
 /* ---- events ----------------------------------------------------------------------------------------------------- */
@@ -283,6 +284,11 @@ bool es_watch_is_synced(const struct es_watcher *watcher)
 size_t es_watch_count(const struct es_watch_hub *hub)
 {
 	return hub->watchers;
+}
+
+uint64_t es_watch_scanned(const struct es_watch_hub *hub)
+{
+	return hub->scanned;
 }
 
 size_t es_watch_unsynced_count(const struct es_watch_hub *hub)
@@ -519,6 +525,7 @@ int es_watch_next(struct es_watch_hub *hub, struct es_watcher *watcher,
 			break;
 	}
 	settle(watcher, &scan);
+	hub->scanned += scan.looked;
 	if (rc < 0 && batch.count == 0)
 		return rc;
 	watcher->woken = batch.count > 0 || again; /* I5 */

@@ -93,6 +93,10 @@ int es_watch_next(struct es_watch_hub *hub, struct es_watcher *watcher,
 		  struct es_watch_event **ret_events, size_t max, size_t bytes_soft_max,
 		  size_t scan_max, size_t *ret_count, bool *ret_partial, bool *ret_again);
 
+/* How many log entries es_watch_next has looked at so far, for all watchers: for whoever shares out
+ * time among them. */
+uint64_t es_watch_scanned(const struct es_watch_hub *hub);
+
 void es_watch_event_unref(struct es_watch_hub *hub, struct es_watch_event *event);
 
 /* For metrics. */

@@ -76,7 +76,7 @@ static void put_large(struct services *s, const char *key)
 			 0);
 }
 
-static struct pair_stream *watch(struct services *s, const char *key)
+static struct pair_stream *watch_from(struct services *s, const char *key, int64_t revision)
 {
 	Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
 	Etcdserverpb__WatchCreateRequest create = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
@@ -85,6 +85,7 @@ static struct pair_stream *watch(struct services *s, const char *key)
 	size_t size;
 
 	create.key = (ProtobufCBinaryData){strlen(key), (uint8_t *)(uintptr_t)key};
+	create.start_revision = revision;
 	request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST;
 	request.create_request = &create;
 	size = etcdserverpb__watch_request__pack(&request, bytes + 5);
@@ -94,6 +95,11 @@ static struct pair_stream *watch(struct services *s, const char *key)
 	pair_pump(&s->pair);
 	assert_int_equal(pair_message_count(stream), 1);
 	return stream;
+}
+
+static struct pair_stream *watch(struct services *s, const char *key)
+{
+	return watch_from(s, key, 0);
 }
 
 static void turn_until_watched(struct services *s)
@@ -113,6 +119,53 @@ static void a_watch_tells_what_changes(void **state)
 	turn_until_watched(s);
 	assert_int_equal(pair_message_count(stream), 2);
 	assert_false(stream->closed);
+}
+
+/* `revisions` of as many changes as a transaction of this test has. */
+static uint64_t put_many(struct services *s, int revisions)
+{
+	enum { PUTS = 100 };
+	static char keys[PUTS][8];
+	struct es_mvcc_op ops[PUTS];
+	const struct es_mvcc_txn txn = {.success_count = PUTS, .success = ops};
+
+	for (int i = 0; i < PUTS; i++) {
+		(void)snprintf(keys[i], sizeof(keys[i]), "m%d", i);
+		ops[i] = (struct es_mvcc_op){.kind = ES_MVCC_OP_PUT,
+					     .u.put.key = es_slice_str(keys[i])};
+	}
+	for (int i = 0; i < revisions; i++) {
+		struct waiting w = waiting_new(&s->engine);
+
+		assert_int_equal(
+			waiting_end(&s->engine, &w,
+				    es_engine_write(s->engine.engine, &w.op, ES_COMMAND_TXN,
+						    es_slice("", 0), &txn)),
+			0);
+	}
+	return (uint64_t)revisions * PUTS;
+}
+
+static void no_turn_of_the_loop_reads_much_history(void **state)
+{
+	enum { STREAMS = 30, TURN_ENTRIES_MAX = 20000 };
+	struct services *s = *state;
+	struct es_watch_hub *hub = es_engine_watch_hub(s->engine.engine);
+	uint64_t entries = put_many(s, 40);
+	uint64_t scanned = es_watch_scanned(hub);
+	uint64_t total;
+
+	for (int i = 0; i < STREAMS; i++)
+		(void)watch_from(s, "nothing", 2);
+	assert_int_equal(es_watch_unsynced_count(hub), STREAMS);
+	total = es_watch_scanned(hub) + STREAMS * entries;
+	for (int turns = 0; es_watch_unsynced_count(hub) > 0; turns++) {
+		assert_in_range(turns, 0, 100);
+		(void)uv_run(&s->engine.loop, UV_RUN_NOWAIT);
+		assert_in_range(es_watch_scanned(hub) - scanned, 0, TURN_ENTRIES_MAX);
+		scanned = es_watch_scanned(hub);
+	}
+	assert_int_equal(scanned, total);
 }
 
 static void a_watch_that_cannot_be_told_ends(void **state)
@@ -329,6 +382,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_watch_tells_what_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_turn_of_the_loop_reads_much_history, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_watch_that_cannot_be_told_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_range_that_is_not_taken_is_reset, setup,
 						teardown),
