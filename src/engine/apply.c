@@ -38,6 +38,11 @@ int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_comm
 	if (op != NULL) {
 		op->engine = e;
 		op->kind = kind;
+		op->txn_res = NULL;
+		op->changed = false;
+		op->txn = NULL;
+		op->physical = false;
+		op->over_quota = false;
 		es_queue_init(&op->link);
 	}
 	proposal->op = op;
@@ -147,28 +152,44 @@ void es_engine_check_quota(struct es_engine *e)
 	}
 }
 
+int es_engine_propose_within_quota(struct es_engine *e, struct es_engine_op *op,
+				   enum es_command_kind kind, struct es_slice body, uint64_t cost)
+{
+	int rc;
+
+	if (cost == 0 || alarm_active(e, ES_ALARM_CORRUPT))
+		return es_engine_propose(e, op, kind, body);
+	if (alarm_active(e, ES_ALARM_NOSPACE))
+		return ES_ENOSPACE;
+	if (es_mvcc_bytes(e->store) + cost <= e->config.quota_bytes)
+		return es_engine_propose(e, op, kind, body);
+	/* The alarm is there when the refusal is told. */
+	rc = propose_quota_alarm(e, true, op);
+	if (rc == 0)
+		op->over_quota = true;
+	return rc;
+}
+
 int es_engine_write(struct es_engine *e, struct es_engine_op *op, enum es_command_kind kind,
 		    struct es_slice request, const struct es_mvcc_txn *txn)
 {
-	uint64_t cost = txn_cost(txn);
+	int rc = es_engine_propose_within_quota(e, op, kind, request, txn_cost(txn));
 
-	op->txn = txn;
-	op->over_quota = cost > 0 && es_mvcc_bytes(e->store) + cost > e->config.quota_bytes;
-	if (cost > 0 && alarm_active(e, ES_ALARM_NOSPACE) && !alarm_active(e, ES_ALARM_CORRUPT))
-		return ES_ENOSPACE;
-	/* The alarm is there when the refusal is told. */
-	if (op->over_quota && !alarm_active(e, ES_ALARM_CORRUPT))
-		return propose_quota_alarm(e, true, op);
-	return es_engine_propose(e, op, kind, request);
+	if (rc == 0)
+		op->txn = txn;
+	return rc;
 }
 
 int es_engine_compact(struct es_engine *e, struct es_engine_op *op, int64_t revision, bool physical)
 {
 	uint8_t body[8];
+	int rc;
 
-	op->physical = physical;
 	es_store_u64le(body, (uint64_t)revision);
-	return es_engine_propose(e, op, ES_COMMAND_COMPACT, es_slice(body, sizeof(body)));
+	rc = es_engine_propose(e, op, ES_COMMAND_COMPACT, es_slice(body, sizeof(body)));
+	if (rc == 0)
+		op->physical = physical;
+	return rc;
 }
 
 int es_engine_alarm(struct es_engine *e, struct es_engine_op *op, bool activate,

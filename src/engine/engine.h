@@ -45,7 +45,7 @@ struct es_engine_config {
 	/* The member cannot go on (see es_consensus_callbacks.failed); close the engine and exit
 	 * non-zero. */
 	void (*failed)(void *ctx, int status, const char *message);
-	/* For the first time, and after every loss: a leader is known and this member serves. */
+	/* Once: a leader is known, and the member's name and URLs are known to the cluster. */
 	void (*ready)(void *ctx);
 	void *ctx;
 };
@@ -109,11 +109,12 @@ struct es_engine_op {
  */
 int es_engine_write(struct es_engine *engine, struct es_engine_op *op, enum es_command_kind kind,
 		    struct es_slice request, const struct es_mvcc_txn *txn);
-/* Compact; with `physical`, done comes when the memory is freed. ES_ECOMPACTED, ES_EFUTURE_REV
- * through `done`. */
+/* Compact; with `physical`, done comes when what can be freed is free: what a pin holds goes later,
+ * with the pin. ES_ECOMPACTED, ES_EFUTURE_REV through `done`. */
 int es_engine_compact(struct es_engine *engine, struct es_engine_op *op, int64_t revision,
 		      bool physical);
-/* id 0: chosen. op->id and op->ttl_s tell what was granted. */
+/* id 0: chosen. op->id and op->ttl_s tell what was granted. A lease counts for the quota as a write
+ * does. */
 int es_engine_lease_grant(struct es_engine *engine, struct es_engine_op *op, int64_t id,
 			  int64_t ttl_s);
 int es_engine_lease_revoke(struct es_engine *engine, struct es_engine_op *op, int64_t id);

@@ -85,6 +85,10 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice co
 void es_engine_op_done(struct es_engine *engine, struct es_proposal *proposal, int status);
 int es_engine_propose(struct es_engine *engine, struct es_engine_op *op, enum es_command_kind kind,
 		      struct es_slice body);
+/* The same for what adds `cost` bytes to the store: when they do not fit, the operation raises the
+ * alarm instead and ends with ES_ENOSPACE, which is returned at once while the alarm is up. */
+int es_engine_propose_within_quota(struct es_engine *engine, struct es_engine_op *op,
+				   enum es_command_kind kind, struct es_slice body, uint64_t cost);
 void es_engine_time_out_proposals(struct es_engine *engine, uint64_t now_ms);
 /* Raise (or lower) the NOSPACE alarm by quota; proposes once. */
 void es_engine_check_quota(struct es_engine *engine);

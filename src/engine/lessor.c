@@ -9,6 +9,7 @@
 #define LEASE_SLICE_KEYS      500
 #define LEASES_DUE_MAX        1000 /* revoked in one tick */
 #define LEASE_REVOKE_RETRY_MS 2000
+#define LEASE_COST_BYTES      64 /* of the quota, as in etcd */
 
 static int64_t ttl_min_s(const struct es_engine *e)
 {
@@ -32,7 +33,6 @@ static int64_t random_id(struct es_engine *e)
 int es_engine_lease_grant(struct es_engine *e, struct es_engine_op *op, int64_t id, int64_t ttl_s)
 {
 	uint8_t body[16];
-	int rc;
 
 	if (ttl_s > ES_LEASE_TTL_MAX_S)
 		return ES_ELEASE_TTL_TOO_LARGE;
@@ -40,8 +40,8 @@ int es_engine_lease_grant(struct es_engine *e, struct es_engine_op *op, int64_t 
 	op->ttl_s = ttl_s < ttl_min_s(e) ? ttl_min_s(e) : ttl_s;
 	es_store_u64le(body, (uint64_t)op->id);
 	es_store_u64le(body + 8, (uint64_t)op->ttl_s);
-	rc = es_engine_propose(e, op, ES_COMMAND_LEASE_GRANT, es_slice(body, sizeof(body)));
-	return rc;
+	return es_engine_propose_within_quota(e, op, ES_COMMAND_LEASE_GRANT,
+					      es_slice(body, sizeof(body)), LEASE_COST_BYTES);
 }
 
 int es_engine_apply_lease_grant(struct es_engine *e, struct es_slice body)
@@ -121,6 +121,8 @@ int es_engine_apply_lease_revoke(struct es_engine *e, struct es_slice body, bool
 	if (!*ret_finished)
 		return 0;
 	e->counts.leases_revoked++;
+	if (e->is_leader && info.due_ms <= es_engine_now_ms(e))
+		e->counts.leases_expired++;
 	return es_lease_remove(e->leases, id);
 }
 
@@ -157,10 +159,8 @@ void es_engine_expire_leases(struct es_engine *e, uint64_t now_ms)
 	if (es_lease_next_due_ms(e->leases) > now_ms)
 		return;
 	count = es_lease_due(e->leases, now_ms, LEASE_REVOKE_RETRY_MS, due, LEASES_DUE_MAX);
-	for (size_t i = 0; i < count; i++) {
-		if (propose_revoke(e, NULL, due[i]) == 0)
-			e->counts.leases_expired++;
-	}
+	for (size_t i = 0; i < count; i++)
+		(void)propose_revoke(e, NULL, due[i]);
 }
 
 int es_engine_lease_renew(struct es_engine *e, int64_t id, int64_t *ret_ttl_s)
