@@ -13,12 +13,14 @@
 #include "base/hash.h"
 
 /*
- * The order of opening: folder, lock, format, member. Nothing is written before the lock is held,
- * and FORMAT is the first thing written into an empty folder, so a folder with data and without
- * FORMAT was damaged or belongs to somebody else.
+ * The order of opening: folder, lock, format, member. Opening reads only: FORMAT is written with
+ * the first MEMBER, right before it, and both before any data. So
+ *
+ * 1. a start that is refused leaves the folder as it was, and takes a LOCK that it made with it;
+ * 2. a folder with data and without FORMAT or MEMBER was damaged, or belongs to somebody else.
  *
  * The text of LOCK is for people: the lock itself is flock's and ends with the process, however
- * that ends.
+ * that ends. As LOCK may be removed, holding it means holding the file that has the name now.
  */
 #define FORMAT_TITLE         "engenho-store data folder\n"
 #define SMALL_FILE_BYTES_MAX 4096
@@ -28,12 +30,16 @@ struct es_datadir {
 	const struct es_fs *fs;
 	char *path;
 	int lock;
+	bool made_lock;
+	bool has_format;
+	char written_by[128];
 	bool has_member;
 	uint64_t cluster_id;
 	uint64_t member_id;
 	char *name;
 	size_t name_len;
-	char warning[256];
+	char warnings[2][256];
+	size_t warning_count;
 };
 
 static int make_parents(const struct es_fs *fs, const char *path)
@@ -71,48 +77,65 @@ static int check_folder(struct es_datadir *d, char *errmsg, size_t errmsg_size)
 		return ES_EINVAL;
 	}
 	if ((st.st_mode & 0077) != 0)
-		snprintf(d->warning, sizeof(d->warning),
+		snprintf(d->warnings[d->warning_count++], sizeof(d->warnings[0]),
 			 "the data folder has mode %04o: others than its owner may look into it "
 			 "(recommended: 0700)",
 			 st.st_mode & 07777u);
 	return 0;
 }
 
-static int take_lock(struct es_datadir *d, const char *member_name, char *errmsg,
-		     size_t errmsg_size)
+/* The open file is still the one that LOCK names: nobody removed it before we had the lock. */
+static bool is_lock(const struct es_datadir *d, const char *path)
+{
+	struct stat held, named;
+
+	return fstat(d->lock, &held) == 0 && stat(path, &named) == 0 &&
+	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+static int take_lock(struct es_datadir *d, char *errmsg, size_t errmsg_size)
 {
 	char path[ES_PATH_BYTES_MAX];
 	char text[256];
+	int error_number = EWOULDBLOCK;
 	ssize_t n;
 	int rc;
 
 	rc = es_fs_join(d->path, "LOCK", path);
 	if (rc < 0)
 		return rc;
-	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	d->lock = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	d->made_lock = d->lock >= 0;
+	if (d->lock < 0 && errno == EEXIST)
+		d->lock = open(path, O_RDWR | O_CLOEXEC);
 	if (d->lock < 0) {
 		snprintf(errmsg, errmsg_size, "%s: %s", path, strerror(errno));
 		return es_fs_status(errno);
 	}
-	if (flock(d->lock, LOCK_EX | LOCK_NB) < 0) {
-		int error_number = errno;
+	if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
+		error_number = errno;
+	else if (is_lock(d, path))
+		return 0;
+	d->made_lock = false; /* it is somebody else's now */
+	n = pread(d->lock, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (error_number == EWOULDBLOCK)
+		snprintf(errmsg, errmsg_size, "%s: the data folder is in use by %s", path,
+			 text[0] != '\0' ? text : "another process");
+	else
+		snprintf(errmsg, errmsg_size, "%s: cannot lock: %s", path, strerror(error_number));
+	return error_number == EWOULDBLOCK ? ES_EBUSY : ES_EIO;
+}
 
-		n = pread(d->lock, text, sizeof(text) - 1, 0);
-		text[n > 0 ? n : 0] = '\0';
-		text[strcspn(text, "\n")] = '\0';
-		if (error_number == EWOULDBLOCK)
-			snprintf(errmsg, errmsg_size, "%s: the data folder is in use by %s", path,
-				 text[0] != '\0' ? text : "another process");
-		else
-			snprintf(errmsg, errmsg_size, "%s: cannot lock: %s", path,
-				 strerror(error_number));
-		return error_number == EWOULDBLOCK ? ES_EBUSY : ES_EIO;
-	}
+/* Only for people, so a full disk must not keep the member from starting. */
+static void sign_lock(struct es_datadir *d, const char *member_name)
+{
+	char text[256];
+
 	snprintf(text, sizeof(text), "process %ld, member %.200s\n", (long)getpid(), member_name);
-	/* Only for people, so a full disk must not keep the member from starting. */
 	if (ftruncate(d->lock, 0) == 0)
 		(void)!pwrite(d->lock, text, strlen(text), 0);
-	return 0;
 }
 
 /* The whole of a small file. ES_ENOENT when there is none. */
@@ -153,8 +176,9 @@ static int write_small(struct es_datadir *d, const char *name, struct es_slice c
 }
 
 struct contents {
-	bool ours;
+	bool ours; /* a name of ours is there */
 	bool etcds;
+	bool data; /* of ours, and not only an empty folder */
 };
 
 static int look_at(void *arg, const char *name)
@@ -164,43 +188,83 @@ static int look_at(void *arg, const char *name)
 	if (strcmp(name, "member") == 0)
 		contents->etcds = true;
 	if (strcmp(name, "raft") == 0 || strcmp(name, "checkpoints") == 0 ||
-	    strcmp(name, "MEMBER") == 0)
+	    strcmp(name, "MEMBER") == 0 || strcmp(name, "GUARD") == 0)
 		contents->ours = true;
+	if (strcmp(name, "GUARD") == 0)
+		contents->data = true;
 	return 0;
 }
 
-static int make_format(struct es_datadir *d, const char *written_by, char *errmsg,
-		       size_t errmsg_size)
+static int has_entry(void *arg, const char *name)
 {
-	struct contents contents = {false, false};
-	char text[256];
-	int rc = d->fs->list(d->fs->ctx, d->path, look_at, &contents);
+	bool *any = arg;
 
-	if (rc < 0) {
+	(void)name;
+	*any = true;
+	return 0;
+}
+
+static int look(struct es_datadir *d, struct contents *ret_contents, char *errmsg,
+		size_t errmsg_size)
+{
+	static const char *const folders[] = {"raft", "checkpoints"};
+	char path[ES_PATH_BYTES_MAX];
+	int rc = d->fs->list(d->fs->ctx, d->path, look_at, ret_contents);
+
+	if (rc < 0)
 		snprintf(errmsg, errmsg_size, "%s: %s", d->path, strerror(errno));
-		return rc;
+	for (size_t i = 0; rc == 0 && i < 2; i++) {
+		rc = es_fs_join(d->path, folders[i], path);
+		if (rc == 0)
+			rc = d->fs->list(d->fs->ctx, path, has_entry, &ret_contents->data);
+		if (rc == ES_ENOENT)
+			rc = 0;
+		if (rc < 0)
+			snprintf(errmsg, errmsg_size, "%s: %s", path, strerror(errno));
 	}
-	if (contents.ours) {
-		snprintf(
-			errmsg, errmsg_size,
-			"%s/FORMAT: is missing from a folder that holds data; restore the file, or "
-			"the folder from a backup",
-			d->path);
-		return ES_ECORRUPT;
-	}
-	if (contents.etcds) {
+	return rc;
+}
+
+static int missing(const struct es_datadir *d, const char *name, char *errmsg, size_t errmsg_size)
+{
+	snprintf(errmsg, errmsg_size,
+		 "%s/%s is missing from a folder that holds data; restore the file, or the folder "
+		 "from a backup",
+		 d->path, name);
+	return ES_ECORRUPT;
+}
+
+/* A folder without FORMAT is empty, or not to be touched. */
+static int check_new(struct es_datadir *d, const struct contents *contents, char *errmsg,
+		     size_t errmsg_size)
+{
+	if (contents->ours)
+		return missing(d, "FORMAT", errmsg, errmsg_size);
+	if (contents->etcds) {
 		snprintf(errmsg, errmsg_size,
-			 "%s: holds etcd's data; take a snapshot with etcd and restore it into an "
-			 "empty folder",
+			 "%s: holds etcd's data, which cannot be read yet; name an empty or new "
+			 "folder",
 			 d->path);
 		return ES_EFORMAT;
 	}
-	snprintf(text, sizeof(text), FORMAT_TITLE "format %d\nwritten-by %.128s\n",
-		 ES_DATADIR_FORMAT, written_by);
-	return write_small(d, "FORMAT", es_slice_str(text), errmsg, errmsg_size);
+	return 0;
 }
 
-static int check_format(struct es_datadir *d, const char *written_by, char *errmsg,
+static int write_format(struct es_datadir *d, char *errmsg, size_t errmsg_size)
+{
+	char text[256];
+	int rc;
+
+	if (d->has_format)
+		return 0;
+	snprintf(text, sizeof(text), FORMAT_TITLE "format %d\nwritten-by %s\n", ES_DATADIR_FORMAT,
+		 d->written_by);
+	rc = write_small(d, "FORMAT", es_slice_str(text), errmsg, errmsg_size);
+	d->has_format = rc == 0;
+	return rc;
+}
+
+static int check_format(struct es_datadir *d, const struct contents *contents, char *errmsg,
 			size_t errmsg_size)
 {
 	static const char begin[] = FORMAT_TITLE "format ";
@@ -213,7 +277,7 @@ static int check_format(struct es_datadir *d, const char *written_by, char *errm
 
 	rc = read_small(d, "FORMAT", text, &len, errmsg, errmsg_size);
 	if (rc == ES_ENOENT)
-		return make_format(d, written_by, errmsg, errmsg_size);
+		return check_new(d, contents, errmsg, errmsg_size);
 	if (rc < 0)
 		return rc;
 	if (strlen(text) != len || strncmp(text, begin, sizeof(begin) - 1) != 0 ||
@@ -232,6 +296,11 @@ static int check_format(struct es_datadir *d, const char *written_by, char *errm
 			 d->path, format, ES_DATADIR_FORMAT, end);
 		return ES_EFORMAT;
 	}
+	d->has_format = true;
+	if (contents->etcds)
+		snprintf(d->warnings[d->warning_count++], sizeof(d->warnings[0]),
+			 "the data folder holds etcd's data (member/) beside ours: it is left "
+			 "alone, and etcd does not see what is written here");
 	return 0;
 damaged:
 	snprintf(errmsg, errmsg_size,
@@ -239,7 +308,8 @@ damaged:
 	return ES_ECORRUPT;
 }
 
-static int load_member(struct es_datadir *d, char *errmsg, size_t errmsg_size)
+static int load_member(struct es_datadir *d, const struct contents *contents, char *errmsg,
+		       size_t errmsg_size)
 {
 	char text[SMALL_FILE_BYTES_MAX + 1];
 	char check[32];
@@ -251,7 +321,7 @@ static int load_member(struct es_datadir *d, char *errmsg, size_t errmsg_size)
 
 	rc = read_small(d, "MEMBER", text, &len, errmsg, errmsg_size);
 	if (rc == ES_ENOENT)
-		return 0;
+		return contents->data ? missing(d, "MEMBER", errmsg, errmsg_size) : 0;
 	if (rc < 0)
 		return rc;
 	if (len < tail)
@@ -286,6 +356,7 @@ int es_datadir_open(const struct es_mem *mem, const struct es_fs *fs, const char
 		    struct es_datadir **ret_datadir, char *errmsg, size_t errmsg_size)
 {
 	struct es_datadir *d = es_calloc(mem, 1, sizeof(*d));
+	struct contents contents = {0};
 	int rc;
 
 	snprintf(errmsg, errmsg_size, "%s: %s", path, es_status_text(ES_ENOMEM));
@@ -294,6 +365,7 @@ int es_datadir_open(const struct es_mem *mem, const struct es_fs *fs, const char
 	d->mem = mem;
 	d->fs = fs;
 	d->lock = -1;
+	snprintf(d->written_by, sizeof(d->written_by), "%s", written_by);
 	d->path = es_strndup(mem, es_slice_str(path));
 	if (d->path == NULL) {
 		rc = ES_ENOMEM;
@@ -308,15 +380,19 @@ int es_datadir_open(const struct es_mem *mem, const struct es_fs *fs, const char
 	rc = check_folder(d, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
-	rc = take_lock(d, member_name, errmsg, errmsg_size);
+	rc = take_lock(d, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
-	rc = check_format(d, written_by, errmsg, errmsg_size);
+	rc = look(d, &contents, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
-	rc = load_member(d, errmsg, errmsg_size);
+	rc = check_format(d, &contents, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
+	rc = load_member(d, &contents, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	sign_lock(d, member_name);
 	errmsg[0] = '\0';
 	*ret_datadir = d;
 	return 0;
@@ -327,8 +403,12 @@ fail:
 
 void es_datadir_close(struct es_datadir *d)
 {
+	char path[ES_PATH_BYTES_MAX];
+
 	if (d == NULL)
 		return;
+	if (d->made_lock && !d->has_format && es_fs_join(d->path, "LOCK", path) == 0)
+		(void)unlink(path);
 	if (d->lock >= 0)
 		close(d->lock); /* ends the lock */
 	es_free(d->mem, d->name);
@@ -341,9 +421,9 @@ const char *es_datadir_path(const struct es_datadir *d)
 	return d->path;
 }
 
-const char *es_datadir_warning(const struct es_datadir *d)
+const char *es_datadir_warning(const struct es_datadir *d, size_t n)
 {
-	return d->warning[0] != '\0' ? d->warning : NULL;
+	return n < d->warning_count ? d->warnings[n] : NULL;
 }
 
 bool es_datadir_member(const struct es_datadir *d, struct es_datadir_member *ret_member)
@@ -381,6 +461,8 @@ int es_datadir_set_member(struct es_datadir *d, const struct es_datadir_member *
 	if (rc < 0)
 		snprintf(errmsg, errmsg_size, "%s/MEMBER: %s", d->path, es_status_text(rc));
 	else
+		rc = write_format(d, errmsg, errmsg_size);
+	if (rc == 0)
 		rc = write_small(d, "MEMBER", es_buf_slice(&text), errmsg, errmsg_size);
 	if (rc == 0) {
 		es_free(d->mem, d->name);

@@ -242,8 +242,8 @@ static int open_datadir(struct es_server *s)
 
 	if (rc < 0)
 		return rc;
-	if (es_datadir_warning(s->datadir) != NULL)
-		es_log(s->log, ES_LOG_WARN, es_datadir_warning(s->datadir),
+	for (size_t n = 0; es_datadir_warning(s->datadir, n) != NULL; n++)
+		es_log(s->log, ES_LOG_WARN, es_datadir_warning(s->datadir, n),
 		       ES_STR("data-dir", c->data_dir));
 	if (es_datadir_member(s->datadir, &member)) {
 		s->ids = (struct es_cluster_ids){.member_id = member.member_id,

@@ -21,6 +21,14 @@ static void set_default_member(struct es_datadir *d)
 	assert_int_equal(es_datadir_set_member(d, &member, errmsg, sizeof(errmsg)), 0);
 }
 
+static bool is_there(const char *folder, const char *name)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
 static void a_new_folder_is_private_and_remembers(void **state)
 {
 	struct es_datadir_member member;
@@ -34,7 +42,7 @@ static void a_new_folder_is_private_and_remembers(void **state)
 	assert_int_equal(open_as(path, "default", &d), 0);
 	assert_string_equal(errmsg, "");
 	assert_string_equal(es_datadir_path(d), path);
-	assert_null(es_datadir_warning(d));
+	assert_null(es_datadir_warning(d, 0));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_false(es_datadir_member(d, &member));
@@ -146,8 +154,9 @@ static void an_open_folder_is_warned_about(void **state)
 	s_temporary(base);
 	assert_int_equal(chmod(base, 0755), 0);
 	assert_int_equal(open_as(base, "x", &d), 0);
-	assert_non_null(es_datadir_warning(d));
-	assert_non_null(strstr(es_datadir_warning(d), "0755"));
+	assert_non_null(es_datadir_warning(d, 0));
+	assert_non_null(strstr(es_datadir_warning(d, 0), "0755"));
+	assert_null(es_datadir_warning(d, 1));
 	es_datadir_close(d);
 	s_remove(base);
 }
@@ -173,6 +182,8 @@ static void foreign_and_newer_folders_are_refused(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(open_as(base, "x", &d), ES_EFORMAT);
 	assert_non_null(strstr(errmsg, "etcd"));
+	assert_false(is_there(base, "LOCK"));
+	assert_false(is_there(base, "FORMAT"));
 	s_remove(base);
 
 	s_temporary(base);
@@ -188,6 +199,78 @@ static void foreign_and_newer_folders_are_refused(void **state)
 	assert_int_equal(open_as(path, "x", &d), ES_EINVAL);
 	assert_int_equal(open_as("", "x", &d), ES_EINVAL);
 	memset(errmsg, 0, sizeof(errmsg));
+	s_remove(base);
+}
+
+/* Without a member nothing was begun; with data, the member is part of it. */
+static void nothing_is_left_before_there_is_a_member(void **state)
+{
+	struct es_datadir *d;
+	char base[256];
+
+	(void)state;
+	s_temporary(base);
+	assert_int_equal(open_as(base, "x", &d), 0);
+	assert_true(is_there(base, "LOCK"));
+	es_datadir_close(d);
+	assert_false(is_there(base, "LOCK"));
+	assert_false(is_there(base, "FORMAT"));
+	assert_int_equal(open_as(base, "x", &d), 0);
+	set_default_member(d);
+	es_datadir_close(d);
+	assert_true(is_there(base, "LOCK"));
+	assert_true(is_there(base, "FORMAT"));
+	s_remove(base);
+}
+
+static void a_lost_member_is_damage(void **state)
+{
+	static const char *const data[] = {"raft/metadata1", "checkpoints/1", "GUARD"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct es_datadir *d;
+		char base[256], path[300];
+
+		s_temporary(base);
+		assert_int_equal(open_as(base, "x", &d), 0);
+		set_default_member(d);
+		es_datadir_close(d);
+		snprintf(path, sizeof(path), "%s/MEMBER", base);
+		assert_int_equal(unlink(path), 0);
+		snprintf(path, sizeof(path), "%s/LOCK", base);
+		assert_int_equal(unlink(path), 0);
+		if (i < 2) {
+			snprintf(path, sizeof(path), "%s/%s", base,
+				 i == 0 ? "raft" : "checkpoints");
+			assert_int_equal(mkdir(path, 0700), 0);
+			assert_int_equal(open_as(base, "x", &d), 0); /* empty: no data */
+			es_datadir_close(d);
+		}
+		s_write(base, data[i], "x", 1);
+		assert_int_equal(open_as(base, "x", &d), ES_ECORRUPT);
+		assert_non_null(strstr(errmsg, "/MEMBER is missing from a folder that holds data"));
+		assert_false(is_there(base, "MEMBER"));
+		s_remove(base);
+	}
+}
+
+static void etcd_beside_us_is_warned_about(void **state)
+{
+	struct es_datadir *d;
+	char base[256], path[300];
+
+	(void)state;
+	s_temporary(base);
+	assert_int_equal(open_as(base, "x", &d), 0);
+	set_default_member(d);
+	es_datadir_close(d);
+	snprintf(path, sizeof(path), "%s/member", base);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(open_as(base, "x", &d), 0);
+	assert_non_null(es_datadir_warning(d, 0));
+	assert_non_null(strstr(es_datadir_warning(d, 0), "etcd"));
+	es_datadir_close(d);
 	s_remove(base);
 }
 
@@ -306,6 +389,9 @@ int main(void)
 		cmocka_unit_test(a_second_holder_hears_of_the_first),
 		cmocka_unit_test(an_open_folder_is_warned_about),
 		cmocka_unit_test(foreign_and_newer_folders_are_refused),
+		cmocka_unit_test(nothing_is_left_before_there_is_a_member),
+		cmocka_unit_test(a_lost_member_is_damage),
+		cmocka_unit_test(etcd_beside_us_is_warned_about),
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(a_failing_disk_is_told),
 		cmocka_unit_test(out_of_memory_at_any_point),
