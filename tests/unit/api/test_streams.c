@@ -50,10 +50,13 @@ static int teardown(void **state)
 	struct services *s = *state;
 	char command[128];
 
-	pair_close(&s->pair);
+	/* As the server does it: what the log still has holds calls. */
+	es_rpc_conn_free(s->pair.conn);
+	s->pair.conn = NULL;
 	es_api_close(s->api, on_api_closed, s);
 	RUN_UNTIL(&s->engine, s->api_closed);
 	fixture_close(&s->engine);
+	pair_close(&s->pair);
 	es_arena_close(&s->engine.arena);
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", s->engine.folder);
 	assert_int_equal(system(command), 0);
@@ -378,6 +381,133 @@ static void whoever_goes_away_leaves_the_line(void **state)
 	pair_expect(third, "0", "");
 }
 
+/* ---- memory that runs out -------------------------------------------------------------------- */
+
+/* Requests that get further than the first check. */
+static struct es_slice request_for(const char *path)
+{
+	static const struct {
+		const char *path;
+		struct es_slice request;
+	} requests[] = {
+		{"/etcdserverpb.KV/Range", ES_SLICE("\x0a\x01k")},
+		{"/etcdserverpb.KV/Put", ES_SLICE("\x0a\x01k\x12\x01v")},
+		{"/etcdserverpb.KV/DeleteRange", ES_SLICE("\x0a\x01k\x18\x01")},
+		{"/etcdserverpb.KV/Txn", ES_SLICE("\x12\x08\x12\x06\x0a\x01k\x12\x01v"
+						  "\x12\x05\x0a\x03\x0a\x01k")},
+		{"/etcdserverpb.Lease/LeaseGrant", ES_SLICE("\x08\x0a")},
+		{"/etcdserverpb.Cluster/MemberUpdate", ES_SLICE("\x08\xa1\x01\x12\x08http://a")},
+		{"/etcdserverpb.Maintenance/Alarm", ES_SLICE("\x08\x02\x18\x01")},
+		{"/v3lockpb.Lock/Lock", ES_SLICE("\x0a\x01l")},
+		{"/v3lockpb.Lock/Unlock", ES_SLICE("\x0a\x01k")},
+		{"/v3electionpb.Election/Campaign", ES_SLICE("\x0a\x01l\x1a\x01v")},
+		{"/v3electionpb.Election/Leader", ES_SLICE("\x0a\x01l")},
+		{"/v3electionpb.Election/Proclaim", ES_SLICE("\x0a\x05\x12\x01k\x18\x01\x12\x01v")},
+		{"/v3electionpb.Election/Resign", ES_SLICE("\x0a\x05\x12\x01k\x18\x01")},
+	};
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(requests); i++) {
+		if (strcmp(path, requests[i].path) == 0)
+			return requests[i].request;
+	}
+	return es_slice(NULL, 0);
+}
+
+static void reconnect(struct services *s)
+{
+	es_rpc_conn_free(s->pair.conn);
+	nghttp2_session_del(s->pair.client);
+	for (size_t i = 0; i < s->pair.stream_count; i++) {
+		es_buf_close(&s->pair.streams[i].body);
+		es_buf_close(&s->pair.streams[i].unsent);
+	}
+	memset(s->pair.streams, 0, sizeof(s->pair.streams));
+	s->pair.stream_count = 0;
+	assert_int_equal(pair_connect(&s->pair), 0);
+	pair_pump(&s->pair);
+}
+
+static struct services *arming;
+static uint64_t arm_after;
+
+static int arm(void *ctx, struct es_rpc_call *call, const struct es_rpc_method *method)
+{
+	(void)ctx;
+	(void)call;
+	(void)method;
+	arming->pair.fault.countdown = arm_after;
+	return 0;
+}
+
+/* One call whose handler, and who sends its answer, fail to allocate the n-th time. */
+static bool call_without_memory(struct services *s, const char *path, uint64_t n)
+{
+	struct pair_stream *stream;
+	bool fired;
+
+	arm_after = n;
+	s->pair.fault.fired = false;
+	stream = ask(s, path, request_for(path));
+	for (int i = 0; i < 5000 && !stream->closed && s->pair.conn->life == ES_CONN_OPEN; i++) {
+		(void)uv_run(&s->engine.loop, UV_RUN_NOWAIT);
+		pair_pump(&s->pair);
+		usleep(200); /* for the disk */
+	}
+	if (!stream->closed && s->pair.conn->life == ES_CONN_OPEN)
+		fail_msg("%s does not end without its allocation %d", path, (int)n);
+	fired = s->pair.fault.fired;
+	s->pair.fault.countdown = UINT64_MAX;
+	reconnect(s);
+	return fired;
+}
+
+/* Each allocation of each call fails once. Whatever the answer is, there is one, and nothing is left
+ * behind. */
+static void every_call_ends_without_memory(void **state)
+{
+	struct services *s = *state;
+	const struct es_rpc_hooks hooks = {.start = arm};
+	const struct es_rpc_entries *block;
+	unsigned calls = 0;
+
+	arming = s;
+	es_rpc_set_hooks(s->pair.server, &hooks);
+	for (block = s->pair.server->method_blocks; block != NULL; block = block->next) {
+		for (size_t i = 0; i < block->count; i++) {
+			const struct es_rpc_entry *entry = &block->entries[i];
+			char path[100];
+
+			if (entry->method->kind != ES_RPC_UNARY)
+				continue;
+			(void)snprintf(path, sizeof(path), "%.*s", (int)entry->path.len,
+				       (const char *)entry->path.data);
+			for (uint64_t n = 0; call_without_memory(s, path, n); n++) {
+				assert_true(n < 1000);
+				(void)delete_range(&s->engine, "l/", "l0");
+			}
+			(void)delete_range(&s->engine, "l/", "l0");
+			calls++;
+		}
+	}
+	assert_true(calls > 40); /* of all services */
+}
+
+static void calls_may_be_under_way_at_the_end(void **state)
+{
+	struct services *s = *state;
+
+	put_history(s, 1);
+	pair_expect(lock(s), "0", "");
+	assert_false(lock(s)->closed);
+	/* What the log has not answered yet; then the teardown comes. */
+	(void)ask(s, "/v3lockpb.Lock/Lock", ES_SLICE("\x0a\x01l"));
+	(void)ask(s, "/v3electionpb.Election/Observe", ES_SLICE("\x0a\x01l"));
+	(void)ask(s, "/etcdserverpb.KV/Put", ES_SLICE("\x0a\x01k"));
+	(void)ask(s, "/etcdserverpb.Maintenance/HashKV", es_slice(NULL, 0));
+	(void)read_without_taking(s, "/etcdserverpb.KV/RangeStream");
+	(void)read_without_taking(s, "/etcdserverpb.KV/Range");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +522,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(whoever_stands_in_line_waits_for_the_one_before,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(whoever_goes_away_leaves_the_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_call_ends_without_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(calls_may_be_under_way_at_the_end, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
