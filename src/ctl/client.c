@@ -87,6 +87,9 @@ static int parse_endpoint(const char *text, struct endpoint *ret_endpoint)
 	const char *colon;
 	size_t len;
 
+	for (const char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c <= ' ')
+			return ES_EINVAL;
 	if (strncmp(text, "unix:", 5) == 0) {
 		text += strncmp(text, "unix://", 7) == 0 ? 7 : 5;
 		e.is_unix = true;
@@ -97,12 +100,16 @@ static int parse_endpoint(const char *text, struct endpoint *ret_endpoint)
 		else if (strstr(text, "://") != NULL)
 			return ES_EINVAL;
 		len = strcspn(text, "/");
+		if (text[len] == '/' && text[len + 1] != '\0')
+			return ES_EINVAL;
 		colon = memrchr(text, ':', len);
 		if (colon != NULL && memchr(colon, ']', len - (size_t)(colon - text)) == NULL) {
 			size_t port_len = len - (size_t)(colon + 1 - text);
 
 			if (port_len == 0 || port_len >= sizeof(e.port) ||
-			    strspn(colon + 1, "0123456789") < port_len)
+			    strspn(colon + 1, "0123456789") < port_len ||
+			    strtoul(colon + 1, NULL, 10) == 0 ||
+			    strtoul(colon + 1, NULL, 10) > UINT16_MAX)
 				return ES_EINVAL;
 			memcpy(e.port, colon + 1, port_len);
 			e.port[port_len] = '\0';
@@ -111,6 +118,8 @@ static int parse_endpoint(const char *text, struct endpoint *ret_endpoint)
 		if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
 			text++;
 			len -= 2;
+		} else if (memchr(text, ':', len) != NULL) {
+			return ES_EINVAL; /* IPv6 without brackets */
 		}
 	}
 	if (len == 0 || len >= sizeof(e.host))
@@ -368,6 +377,13 @@ static int new_session(struct es_client *client)
 		rc = nghttp2_session_set_local_window_size(client->session, NGHTTP2_FLAG_NONE, 0,
 							   WINDOW_BYTES);
 	return rc == 0 ? 0 : ES_ENOMEM;
+}
+
+bool es_client_is_endpoint(const char *text)
+{
+	struct endpoint e;
+
+	return parse_endpoint(text, &e) == 0;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */

@@ -10,12 +10,16 @@
  */
 struct es_client;
 
-#define ES_CLIENT_TEXT_MAX 256
+#define ES_CLIENT_TEXT_MAX     256
+#define ES_CLIENT_ENDPOINT_MAX 300
 
 struct es_client_result {
 	enum es_grpc_code code;
 	char text[ES_CLIENT_TEXT_MAX]; /* the server's words, or what went wrong on the way */
 };
+
+/* One of the forms below, with a port from 1 to 65535, or none for 2379. */
+bool es_client_is_endpoint(const char *text);
 
 /*
  * Connect to "host:port", "http://host:port" or "unix:///path". ES_EINVAL: not an endpoint;

@@ -56,9 +56,28 @@ def test_a_member_that_is_not_there(member):
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_not_an_endpoint():
-    done = ctl("status", "--endpoints=https://127.0.0.1:2379")
-    assert done.returncode == 1 and "not an endpoint" in done.stderr
+@pytest.mark.parametrize("endpoints, message", [
+    ("", "--endpoints names no member"),
+    (" , ,", "--endpoints names no member"),
+    ("https://127.0.0.1:2379", "TLS is not there yet: https://127.0.0.1:2379"),
+    ("127.0.0.1:1,ftp://x:1", "not an endpoint: ftp://x:1"),
+    ("127.0.0.1:0", "not an endpoint: 127.0.0.1:0"),
+    ("127.0.0.1:65536", "not an endpoint: 127.0.0.1:65536"),
+    ("127.0.0.1:", "not an endpoint"),
+    (":2379", "not an endpoint"),
+    ("::1", "not an endpoint"),
+    ("127.0.0.1:1/path", "not an endpoint"),
+    ("two words:1", "not an endpoint"),
+    ("x" * 400, "an endpoint is too long"),
+])
+def test_not_an_endpoint(endpoints, message):
+    done = ctl("status", f"--endpoints={endpoints}")
+    assert done.returncode == 2 and done.stdout == "" and message in done.stderr
+
+
+def test_blanks_around_commas(member):
+    done = ctl("status", f"--endpoints= {member.endpoint} , {member.client_url}/ ,")
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 3
 
 
 def test_something_else_answers(member, new_member):
