@@ -1,6 +1,6 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 /*
@@ -13,7 +13,10 @@
  */
 #define STEP_BYTES (1 << 20)
 
-int posix_fallocate(int fd, off_t offset, off_t len)
+/* Named for the linker: with large-file support the header gives the C name to another symbol. */
+int es_server_preallocate(int fd, off_t offset, off_t len) __asm__("posix_fallocate");
+
+int es_server_preallocate(int fd, off_t offset, off_t len)
 {
 	static const char zeros[STEP_BYTES];
 
