@@ -40,7 +40,7 @@ int es_api_lock_register(struct es_api *api);
 int es_api_election_register(struct es_api *api);
 int es_api_health_register(struct es_api *api);
 
-/* kv.c: ends answers that their clients have stopped taking. */
+/* range.c: ends answers that their clients have stopped taking. */
 void es_api_kv_tick(struct es_api *api, uint64_t now_ms);
 
 /* watch.c. `leaderless`: there has been no leader for three election timeouts. */
