@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 /*
- * libraft allots each segment of its log with posix_fallocate(3), which on ext4 and xfs leaves "unwritten" extents: the first
- * write to each block then has to change the file's map as well, through the file system's journal, before it is durable. This
- * definition takes the place of libc's in the daemon (nothing else here calls it) and writes the zeros, ahead of time and in
- * libraft's own worker, so that a log write is a plain overwrite. docs/decisions/0013-segments-are-written-ahead.md has the figures.
+ * libraft allots each segment of its log with posix_fallocate(3), which on ext4 and xfs leaves
+ * "unwritten" extents: the first write to each block then has to change the file's map as well,
+ * through the file system's journal, before it is durable. This definition takes the place of
+ * libc's in the daemon (nothing else here calls it) and writes the zeros, ahead of time and in
+ * libraft's own worker, so that a log write is a plain overwrite. The figures are in
+ * docs/decisions/0013-segments-are-written-ahead.md.
  *
  * The descriptor was opened with O_DSYNC: when this returns the blocks are on disk.
  */
