@@ -274,18 +274,6 @@ static int load_urls(const struct es_flags *flags, struct es_arena *arena, const
 	return es_urls_parse(arena, es_flags_text(flags, name), list, errmsg, errmsg_size);
 }
 
-static int check_listen(const char *name, const struct es_url_list *list, bool peer, char *errmsg,
-			size_t errmsg_size)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		const struct es_url *url = &list->urls[i];
-
-		if (!peer && (url->scheme == ES_URL_HTTPS || url->scheme == ES_URL_UNIXS))
-			FAIL("not supported yet: TLS for --%s %s", name, url->text);
-	}
-	return es_urls_check_bind(list, errmsg, errmsg_size);
-}
-
 static int check_advertise(const char *name, const char *form, const struct es_url_list *list,
 			   struct es_arena *arena, char *errmsg, size_t errmsg_size)
 {
@@ -304,6 +292,18 @@ static bool same_place(const struct es_url *a, const struct es_url *b)
 	return a->path == NULL && b->path == NULL
 		       ? a->port != 0 && a->port == b->port && strcmp(a->host, b->host) == 0
 		       : strcmp(a->text, b->text) == 0;
+}
+
+static int check_apart(const char *name, const struct es_url_list *list,
+		       const struct es_url_list *client, char *errmsg, size_t errmsg_size)
+{
+	for (size_t i = 0; i < list->count; i++)
+		for (size_t j = 0; j < client->count; j++)
+			if (same_place(&list->urls[i], &client->urls[j]))
+				FAIL("cannot bind both --listen-client-urls and --%s on the same "
+				     "url %s",
+				     name, list->urls[i].text);
+	return 0;
 }
 
 static int load_all_urls(struct es_flags *flags, struct es_arena *arena, struct es_config *config,
@@ -326,8 +326,7 @@ static int load_all_urls(struct es_flags *flags, struct es_arena *arena, struct 
 	for (size_t i = 0; i < ES_ARRAY_LEN(all); i++) {
 		rc = load_urls(flags, arena, all[i].name, all[i].list, errmsg, errmsg_size);
 		if (rc == 0 && all[i].listen)
-			rc = check_listen(all[i].name, all[i].list,
-					  all[i].list == &config->listen_peer, errmsg, errmsg_size);
+			rc = es_urls_check_bind(all[i].list, errmsg, errmsg_size);
 		if (rc < 0)
 			return rc;
 	}
@@ -335,15 +334,14 @@ static int load_all_urls(struct es_flags *flags, struct es_arena *arena, struct 
 		FAIL("--listen-client-urls is empty");
 	if (config->advertise_peer.count == 0)
 		FAIL("--initial-advertise-peer-urls is empty");
-	for (size_t i = 0; i < config->listen_client_http.count; i++)
-		for (size_t j = 0; j < config->listen_client.count; j++)
-			if (same_place(&config->listen_client_http.urls[i],
-				       &config->listen_client.urls[j]))
-				FAIL("cannot bind both --listen-client-urls and "
-				     "--listen-client-http-urls on the same url %s",
-				     config->listen_client_http.urls[i].text);
-	rc = check_advertise("initial-advertise-peer-urls", "\"host:port\"",
-			     &config->advertise_peer, arena, errmsg, errmsg_size);
+	rc = check_apart("listen-client-http-urls", &config->listen_client_http,
+			 &config->listen_client, errmsg, errmsg_size);
+	if (rc == 0)
+		rc = check_apart("listen-peer-urls", &config->listen_peer, &config->listen_client,
+				 errmsg, errmsg_size);
+	if (rc == 0)
+		rc = check_advertise("initial-advertise-peer-urls", "\"host:port\"",
+				     &config->advertise_peer, arena, errmsg, errmsg_size);
 	if (rc == 0)
 		rc = check_advertise("advertise-client-urls",
 				     "in the format \"host:port\", \"unix:/path/to/socket\" or "

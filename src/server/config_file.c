@@ -63,6 +63,14 @@ static int refuse(const struct reader *r, const yaml_mark_t *mark, const char *w
 	return ES_EINVAL;
 }
 
+/* Would a start without it put data elsewhere, serve somebody else, or make another cluster? */
+static bool is_critical(const struct es_flag *flag)
+{
+	return flag->status == ES_FLAG_LATER || strcmp(flag->name, "data-dir") == 0 ||
+	       strncmp(flag->name, "listen-", 7) == 0 || strncmp(flag->name, "initial-", 8) == 0 ||
+	       strncmp(flag->name, "tls-", 4) == 0 || strcmp(flag->name, "cipher-suites") == 0;
+}
+
 static const char *scalar(const yaml_node_t *node)
 {
 	return (const char *)node->data.scalar.value;
@@ -133,11 +141,19 @@ static int join(const struct reader *r, const yaml_node_t *node, const char *nam
 	return rc == 0 ? es_buf_append(out, "", 1) : rc;
 }
 
-static int unknown_key(const struct reader *r, const yaml_node_t *key, const char *nearest)
+/* `nearest` may be NULL; with `critical` it is a slip that must not be passed over. */
+static int unknown_key(const struct reader *r, const yaml_node_t *key, const char *nearest,
+		       bool critical)
 {
 	char text[512];
 
-	if (*nearest != '\0')
+	if (nearest != NULL && critical) {
+		(void)snprintf(r->errmsg, r->errmsg_size,
+			       "%s:%zu: unknown key: %s (did you mean %s?)", r->path,
+			       key->start_mark.line + 1, scalar(key), nearest);
+		return ES_EINVAL;
+	}
+	if (nearest != NULL)
 		(void)snprintf(text, sizeof(text),
 			       "%s:%zu: unknown key is ignored: %s (did you mean %s?)", r->path,
 			       key->start_mark.line + 1, scalar(key), nearest);
@@ -167,6 +183,46 @@ static int set_scalar(const struct reader *r, const yaml_node_t *key, const yaml
 	return es_flags_set(r->flags, flag->name, text, where, r->errmsg, r->errmsg_size);
 }
 
+/* The nearest name of a nested mapping, or, with `mapping`, of a key in it; NULL when none is near.
+ * *ret_distance tells how near. */
+static const char *nearest_nested(const char *name, const char *mapping, size_t *ret_distance)
+{
+	size_t best = es_value_edit_distance_far(name);
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(nested_keys); i++) {
+		const struct nested *n = &nested_keys[i];
+		const char *other = mapping == NULL ? n->mapping : n->key;
+		size_t distance;
+
+		if (mapping != NULL && strcmp(n->mapping, mapping) != 0)
+			continue;
+		distance = es_value_edit_distance(name, other);
+		if (distance < best) {
+			best = distance;
+			nearest = other;
+		}
+	}
+	*ret_distance = best;
+	return nearest;
+}
+
+static bool is_security(const char *mapping)
+{
+	return strstr(mapping, "-transport-security") != NULL;
+}
+
+static int unknown_top(const struct reader *r, const yaml_node_t *key, const char *name)
+{
+	const char *flag = es_flags_nearest(name);
+	size_t distance;
+	const char *mapping = nearest_nested(name, NULL, &distance);
+
+	if (mapping != NULL && (flag == NULL || distance < es_value_edit_distance(name, flag)))
+		return unknown_key(r, key, mapping, is_security(mapping));
+	return unknown_key(r, key, flag, flag != NULL && is_critical(flag_of(flag)));
+}
+
 static int set(const struct reader *r, const yaml_node_t *key, const yaml_node_t *node,
 	       const char *name)
 {
@@ -175,11 +231,10 @@ static int set(const struct reader *r, const yaml_node_t *key, const yaml_node_t
 	char where[512];
 	int rc;
 
-	if (flag == NULL || strcmp(name, "version") == 0 || strcmp(name, "config-file") == 0) {
-		const char *nearest = es_flags_nearest(name);
-
-		return unknown_key(r, key, nearest == NULL || flag != NULL ? "" : nearest);
-	}
+	if (flag == NULL)
+		return unknown_top(r, key, name);
+	if (strcmp(name, "version") == 0 || strcmp(name, "config-file") == 0)
+		return unknown_key(r, key, NULL, false);
 	if (is_empty(node))
 		return 0;
 	if (node->type == YAML_SCALAR_NODE)
@@ -234,6 +289,14 @@ static const char *nested_flag(const char *mapping, const char *key)
 	return NULL;
 }
 
+static int unknown_nested(const struct reader *r, const yaml_node_t *key, const char *mapping)
+{
+	size_t distance;
+
+	return unknown_key(r, key, nearest_nested(scalar(key), mapping, &distance),
+			   is_security(mapping));
+}
+
 static int read_nested(const struct reader *r, const char *name, const yaml_node_t *mapping)
 {
 	if (is_empty(mapping))
@@ -250,7 +313,7 @@ static int read_nested(const struct reader *r, const char *name, const yaml_node
 		if (rc < 0)
 			return rc;
 		flag = nested_flag(name, scalar(key));
-		rc = flag == NULL ? unknown_key(r, key, "") : set(r, key, value, flag);
+		rc = flag == NULL ? unknown_nested(r, key, name) : set(r, key, value, flag);
 		if (rc < 0)
 			return rc;
 	}

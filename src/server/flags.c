@@ -67,7 +67,7 @@ static struct value *value_of(const struct es_flags *flags, const struct es_flag
 const char *es_flags_nearest(const char *name)
 {
 	const char *nearest = NULL;
-	size_t best = strlen(name) / 3 + 2; /* farther is another word */
+	size_t best = es_value_edit_distance_far(name);
 
 	for (size_t i = 0; i < es_flag_count; i++) {
 		const char *other = es_flag_table[i].name;
@@ -106,8 +106,8 @@ void es_flags_reset(struct es_flags *flags)
 		flags->values[i] = (struct value){.text = es_flag_table[i].value};
 }
 
-int es_flags_notice(struct es_flags *flags, enum es_log_level level, const char *message,
-		    const char *key, const char *value)
+int es_flags_notice_from(struct es_flags *flags, enum es_log_level level, const char *caller,
+			 const char *message, const char *key, const char *value)
 {
 	struct es_notice *notice = es_arena_calloc(flags->arena, 1, sizeof(*notice));
 	char *text = copy(flags->arena, message, strlen(message));
@@ -115,7 +115,7 @@ int es_flags_notice(struct es_flags *flags, enum es_log_level level, const char 
 
 	if (notice == NULL || text == NULL || (value != NULL && own == NULL))
 		return ES_ENOMEM;
-	*notice = (struct es_notice){NULL, level, text, key, own};
+	*notice = (struct es_notice){NULL, level, text, key, own, caller};
 	*flags->notices_end = notice;
 	flags->notices_end = &notice->next;
 	return 0;
@@ -349,6 +349,22 @@ static const struct es_flag *find_variable(const char *name, size_t len)
 	return NULL;
 }
 
+/* The value may be a secret that some script passes around: only the name is told. */
+static int unknown_variable(struct es_flags *flags, const char *name)
+{
+	char own[96], text[256] = "unrecognized environment variable";
+	const char *nearest;
+
+	(void)snprintf(own, sizeof(own), "%s", name + strlen("ETCD_"));
+	for (char *p = own; *p != '\0'; p++)
+		*p = *p == '_' ? '-' : (char)tolower((unsigned char)*p);
+	nearest = es_flags_nearest(own);
+	if (nearest != NULL && variable_name(nearest, own, sizeof(own)))
+		(void)snprintf(text, sizeof(text),
+			       "unrecognized environment variable (did you mean %s?)", own);
+	return es_flags_notice(flags, ES_LOG_WARN, text, "environment-variable", name);
+}
+
 static int variable(struct es_flags *flags, const char *name, const char *text,
 		    const struct es_flag *flag, char *errmsg, size_t errmsg_size)
 {
@@ -360,10 +376,8 @@ static int variable(struct es_flags *flags, const char *name, const char *text,
 	if (strcmp(name, "ETCD_VERSION") == 0)
 		return es_flags_notice(flags, ES_LOG_WARN,
 				       "cannot set special environment variable", "key", name);
-	/* The value may be a secret that some script passes around: only the name is told. */
 	if (flag == NULL)
-		return es_flags_notice(flags, ES_LOG_WARN, "unrecognized environment variable",
-				       "environment-variable", name);
+		return unknown_variable(flags, name);
 	if (value_of(flags, flag)->source == FROM_ARGUMENT && !value_of(flags, flag)->by_alias)
 		return es_flags_notice(
 			flags, ES_LOG_WARN,
@@ -418,8 +432,29 @@ static int warn(struct es_flags *flags, const struct es_flag *flag, const char *
 	return es_flags_notice(flags, ES_LOG_WARN, text, "flag-name", flag->name);
 }
 
-static int judge(struct es_flags *flags, const struct es_flag *flag, char *errmsg,
-		 size_t errmsg_size)
+/* What stops the start: gathered, so that it is told at once. */
+struct refusals {
+	struct es_buf later, removed; /* names, with commas */
+	bool tls;
+};
+
+static int refuse(struct es_buf *names, const char *name, const char *suffix)
+{
+	return es_buf_printf(names, "%s--%s%s", names->len > 0 ? ", " : "", name, suffix);
+}
+
+/* A listener of TLS among the URLs? */
+static bool asks_for_tls(const struct es_flag *flag, const char *urls)
+{
+	if (flag->type != ES_FLAG_URLS || strncmp(flag->name, "listen-", 7) != 0)
+		return false;
+	for (; *urls != '\0'; urls += strcspn(urls, ","), urls += *urls == ',')
+		if (strncmp(urls, "https:", 6) == 0 || strncmp(urls, "unixs:", 6) == 0)
+			return true;
+	return false;
+}
+
+static int judge(struct es_flags *flags, const struct es_flag *flag, struct refusals *refusals)
 {
 	const struct value *value = value_of(flags, flag);
 	bool differs = strcmp(value->text, flag->value) != 0;
@@ -428,16 +463,19 @@ static int judge(struct es_flags *flags, const struct es_flag *flag, char *errms
 	if (value->source == FROM_DEFAULT)
 		return 0;
 	switch (flag->status) {
-	case ES_FLAG_USED: return 0;
+	case ES_FLAG_USED:
+		if (!asks_for_tls(flag, value->text))
+			return 0;
+		refusals->tls = true;
+		return refuse(&refusals->later, flag->name, " with https");
 	case ES_FLAG_ALIAS:
 		(void)snprintf(text, sizeof(text), "--%s is the old name of --%s", flag->name,
 			       flag->other);
 		return es_flags_notice(flags, ES_LOG_WARN, text, "flag-name", flag->name);
 	case ES_FLAG_LATER:
-		if (!differs)
-			return 0;
-		(void)snprintf(errmsg, errmsg_size, "not supported yet: --%s", flag->name);
-		return ES_EINVAL;
+		refusals->tls |= differs && flag->other != NULL;
+		return differs ? refuse(&refusals->later, flag->name, "") : 0;
+	case ES_FLAG_REMOVED: return differs ? refuse(&refusals->removed, flag->name, "") : 0;
 	case ES_FLAG_LATER_WARNS:
 		return differs ? warn(flags, flag, "not supported yet and ignored") : 0;
 	case ES_FLAG_MEANINGLESS:
@@ -449,15 +487,30 @@ static int judge(struct es_flags *flags, const struct es_flag *flag, char *errms
 
 int es_flags_judge(struct es_flags *flags, char *errmsg, size_t errmsg_size)
 {
-	for (size_t i = 0; i < es_flag_count; i++) {
-		int rc = es_flag_table[i].name == NULL
-				 ? 0
-				 : judge(flags, &es_flag_table[i], errmsg, errmsg_size);
+	struct refusals r = {.tls = false};
+	int rc = 0;
 
-		if (rc < 0)
-			return rc;
+	es_buf_init(&r.later, es_mem_default());
+	es_buf_init(&r.removed, es_mem_default());
+	for (size_t i = 0; rc == 0 && i < es_flag_count; i++)
+		if (es_flag_table[i].name != NULL)
+			rc = judge(flags, &es_flag_table[i], &r);
+	if (rc == 0 && r.later.len + r.removed.len > 0) {
+		(void)snprintf(errmsg, errmsg_size, "%s%.*s%s%s%s%.*s",
+			       r.later.len > 0 ? "not supported yet: " : "", (int)r.later.len,
+			       r.later.len > 0 ? (const char *)r.later.data : "",
+			       r.tls              ? " (TLS is not there yet; see the limits in README)"
+			       : r.later.len > 0 ? " (see the limits in README)"
+						  : "",
+			       r.later.len > 0 && r.removed.len > 0 ? "; " : "",
+			       r.removed.len > 0 ? "no longer supported, by etcd neither: " : "",
+			       (int)r.removed.len,
+			       r.removed.len > 0 ? (const char *)r.removed.data : "");
+		rc = ES_EINVAL;
 	}
-	return 0;
+	es_buf_close(&r.later);
+	es_buf_close(&r.removed);
+	return rc;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -572,4 +625,5 @@ void es_flags_help(FILE *out)
 	print_names(out, "Old names that still work:", ES_FLAG_ALIAS, ES_FLAG_ALIAS);
 	print_names(out, "Given up by etcd, ignored with a warning:", ES_FLAG_RETIRED,
 		    ES_FLAG_RETIRED);
+	print_names(out, "Given up by etcd, refused:", ES_FLAG_REMOVED, ES_FLAG_REMOVED);
 }

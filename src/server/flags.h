@@ -21,6 +21,8 @@ enum es_flag_status {
 	ES_FLAG_LATER_WARNS, /* not supported yet, but nothing is lost without it: warns */
 	ES_FLAG_MEANINGLESS, /* sets something that does not exist here: warns */
 	ES_FLAG_RETIRED,     /* etcd itself has given it up: warns */
+	ES_FLAG_REMOVED,     /* the same, but it asked for another kind of process: another value
+				than the default stops */
 };
 
 enum es_flag_type {
@@ -40,8 +42,8 @@ struct es_flag {
 	enum es_flag_type type;
 	enum es_flag_status status;
 	const char *value; /* the default, as it is printed */
-	const char *other; /* ES_FLAG_ALIAS: the name to use; warnings: what to tell about it, may
-			      be NULL */
+	const char *other; /* ES_FLAG_ALIAS: the name to use; ES_FLAG_LATER: what is missing for
+			      it; warnings: what to tell about it; but for aliases, may be NULL */
 	const char *help;  /* for ES_FLAG_USED and ES_FLAG_LATER, NULL else */
 	const char *group; /* heading in the help, NULL when it is the one before */
 };
@@ -56,6 +58,7 @@ struct es_notice {
 	const char *message;
 	const char *key; /* one field, or NULL */
 	const char *value;
+	const char *caller; /* who noticed, static */
 };
 
 struct es_flags;
@@ -90,11 +93,13 @@ void es_flags_reset(struct es_flags *flags);
  */
 int es_flags_set(struct es_flags *flags, const char *name, const char *value, const char *where,
 		 char *errmsg, size_t errmsg_size);
-int es_flags_notice(struct es_flags *flags, enum es_log_level level, const char *message,
-		    const char *key, const char *value);
+#define es_flags_notice(flags, level, message, key, value) \
+	es_flags_notice_from((flags), (level), ES_LOG_CALLER, (message), (key), (value))
+int es_flags_notice_from(struct es_flags *flags, enum es_log_level level, const char *caller,
+			 const char *message, const char *key, const char *value);
 
-/* Judge what was set by the status of each flag: ES_EINVAL for what is not supported yet; the
- * rest becomes notices. */
+/* Judge what was set by the status of each flag: ES_EINVAL with all that is not supported (yet) in
+ * one text; the rest becomes notices. */
 int es_flags_judge(struct es_flags *flags, char *errmsg, size_t errmsg_size);
 const struct es_notice *es_flags_notices(const struct es_flags *flags);
 

@@ -15,6 +15,10 @@
 	{                                                                    \
 		name, ES_FLAG_##type, ES_FLAG_LATER, value, NULL, help, NULL \
 	}
+#define TLS(name, type, value, help)                                          \
+	{                                                                     \
+		name, ES_FLAG_##type, ES_FLAG_LATER, value, "TLS", help, NULL \
+	}
 #define LATER_WARNS(name, type, value, why)                                       \
 	{                                                                         \
 		name, ES_FLAG_##type, ES_FLAG_LATER_WARNS, value, why, NULL, NULL \
@@ -26,6 +30,10 @@
 #define RETIRED(name, type, value, why)                                       \
 	{                                                                     \
 		name, ES_FLAG_##type, ES_FLAG_RETIRED, value, why, NULL, NULL \
+	}
+#define REMOVED(name, type, value)                                             \
+	{                                                                      \
+		name, ES_FLAG_##type, ES_FLAG_REMOVED, value, NULL, NULL, NULL \
 	}
 #define ALIAS(name, type, value, other)                                       \
 	{                                                                     \
@@ -106,36 +114,36 @@ const struct es_flag es_flag_table[] = {
 	     "How much: a duration (hours without unit), or a number of revisions; 0: all."),
 
 	GROUP("Security"),
-	LATER("cert-file", STRING, "", "Certificate of the client port."),
-	LATER("key-file", STRING, "", "Its key."),
-	LATER("client-cert-auth", BOOL, "false", "Ask clients for a certificate."),
-	LATER("trusted-ca-file", STRING, "", "Who may sign certificates of clients."),
-	LATER("client-cert-file", STRING, "", "Certificate to show as a client."),
-	LATER("client-key-file", STRING, "", "Its key."),
-	LATER("client-crl-file", STRING, "", "Revoked certificates of clients."),
-	LATER("client-cert-allowed-hostname", LIST, "",
+	TLS("cert-file", STRING, "", "Certificate of the client port."),
+	TLS("key-file", STRING, "", "Its key."),
+	TLS("client-cert-auth", BOOL, "false", "Ask clients for a certificate."),
+	TLS("trusted-ca-file", STRING, "", "Who may sign certificates of clients."),
+	TLS("client-cert-file", STRING, "", "Certificate to show as a client."),
+	TLS("client-key-file", STRING, "", "Its key."),
+	TLS("client-crl-file", STRING, "", "Revoked certificates of clients."),
+	TLS("client-cert-allowed-hostname", LIST, "",
 	      "Host names that a client's certificate may carry."),
-	LATER("auto-tls", BOOL, "false", "Make certificates for the client port."),
-	LATER("peer-cert-file", STRING, "", "Certificate of the peer port."),
-	LATER("peer-key-file", STRING, "", "Its key."),
-	LATER("peer-client-cert-auth", BOOL, "false", "Ask other members for a certificate."),
-	LATER("peer-trusted-ca-file", STRING, "", "Who may sign certificates of members."),
-	LATER("peer-client-cert-file", STRING, "", "Certificate to show to other members."),
-	LATER("peer-client-key-file", STRING, "", "Its key."),
-	LATER("peer-crl-file", STRING, "", "Revoked certificates of members."),
-	LATER("peer-cert-allowed-cn", LIST, "",
+	TLS("auto-tls", BOOL, "false", "Make certificates for the client port."),
+	TLS("peer-cert-file", STRING, "", "Certificate of the peer port."),
+	TLS("peer-key-file", STRING, "", "Its key."),
+	TLS("peer-client-cert-auth", BOOL, "false", "Ask other members for a certificate."),
+	TLS("peer-trusted-ca-file", STRING, "", "Who may sign certificates of members."),
+	TLS("peer-client-cert-file", STRING, "", "Certificate to show to other members."),
+	TLS("peer-client-key-file", STRING, "", "Its key."),
+	TLS("peer-crl-file", STRING, "", "Revoked certificates of members."),
+	TLS("peer-cert-allowed-cn", LIST, "",
 	      "Common names that a member's certificate may carry."),
-	LATER("peer-cert-allowed-hostname", LIST, "",
+	TLS("peer-cert-allowed-hostname", LIST, "",
 	      "Host names that a member's certificate may carry."),
-	LATER("peer-auto-tls", BOOL, "false", "Make certificates for the peer port."),
-	LATER("peer-skip-client-san-verification", BOOL, "false",
+	TLS("peer-auto-tls", BOOL, "false", "Make certificates for the peer port."),
+	TLS("peer-skip-client-san-verification", BOOL, "false",
 	      "Do not check the names in a member's certificate."),
 	LATER("auth-token", STRING, "simple", "The kind of token that users get: simple or jwt."),
 
 	GROUP("Watching the member"),
 	USED("metrics", STRING, "basic", "basic, or extensive for histograms of all calls."),
 	USED("logger", STRING, "zap", "Only zap, the name of etcd's log format."),
-	USED("log-level", STRING, "info", "debug, info, warn, error, panic or fatal."),
+	USED("log-level", STRING, "info", "debug (each call), info, warn, error, panic or fatal."),
 	USED("log-format", STRING, "json", "json or console."),
 	USED("log-outputs", LIST, "default", "stderr, stdout, or files; default: stderr."),
 	USED("warning-unary-request-duration", DURATION, "300ms", "Log calls that take longer."),
@@ -263,9 +271,9 @@ const struct es_flag es_flag_table[] = {
 	RETIRED("discovery-fallback", STRING, "exit", "the v2 proxy is gone"),
 	/* Given up by etcd too, but without them another kind of process would start than the
 	 * one asked for. */
-	LATER("proxy", STRING, "off", NULL),
-	LATER("discovery", STRING, "", NULL),
-	LATER("discovery-proxy", STRING, "", NULL),
+	REMOVED("proxy", STRING, "off"),
+	REMOVED("discovery", STRING, ""),
+	REMOVED("discovery-proxy", STRING, ""),
 
 	RETIRED("cluster-active-size", NOARG, "", NULL),
 	RETIRED("cluster-remove-delay", NOARG, "", NULL),

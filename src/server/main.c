@@ -21,13 +21,9 @@ static void print_version(void)
 
 static void log_notices(const struct es_log *log, const struct es_flags *flags)
 {
-	for (const struct es_notice *n = es_flags_notices(flags); n != NULL; n = n->next) {
-		if (n->key == NULL)
-			es_log(log, n->level, n->message);
-		else
-			es_log(log, n->level, n->message,
-			       ES_STR(n->key, n->value == NULL ? "" : n->value));
-	}
+	for (const struct es_notice *n = es_flags_notices(flags); n != NULL; n = n->next)
+		es_log_write(log, n->level, n->caller, n->message,
+			     &ES_STR(n->key, n->value == NULL ? "" : n->value), n->key != NULL);
 }
 
 /* Tells what is wrong through the configured log, or through the default one when not even that

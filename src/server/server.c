@@ -35,6 +35,7 @@ enum {
 	CLOSE_MS = 30000,       /* what writes under way may take after the calls are gone */
 	FAILED_CLOSE_MS = 3000, /* the same when the member has failed: its disk may never answer */
 	ERROR_BYTES_MAX = 1024,
+	SAME_SIGNAL_MS = 200, /* what comes so soon after the first signal is the same one */
 };
 
 struct listener {
@@ -68,13 +69,13 @@ struct es_server {
 	bool has_leader;
 	bool serving;
 	bool stopping;
-	bool rpc_done; /* no listener and no call is left */
+	uint64_t signal_ms; /* when the first signal came */
+	bool rpc_done;      /* no listener and no call is left */
 	char errmsg[ERROR_BYTES_MAX];
 };
 
-#define FATAL(server, message, ...)                  \
-	es_log((server)->log, ES_LOG_FATAL, message, \
-	       ES_STR("error", (server)->errmsg) __VA_OPT__(, ) __VA_ARGS__)
+#define FATAL(server, message) \
+	es_log((server)->log, ES_LOG_FATAL, message, ES_STR("error", (server)->errmsg))
 
 /* ---- stopping -------------------------------------------------------------------------------- */
 
@@ -148,12 +149,17 @@ static void on_signal(uv_signal_t *handle, int number)
 {
 	struct es_server *s = handle->data;
 	const char *name = number == SIGTERM ? "terminated" : "interrupt";
+	uint64_t now_ms = uv_hrtime() / 1000000;
 
+	/* Ctrl-C goes to the whole process group, and whoever runs us may pass it on. */
+	if (s->signal_ms != 0 && now_ms - s->signal_ms < SAME_SIGNAL_MS)
+		return;
 	if (s->stopping) {
 		es_log(s->log, ES_LOG_WARN, "received a second signal; exiting at once",
 		       ES_STR("signal", name));
 		_exit(128 + number);
 	}
+	s->signal_ms = now_ms;
 	es_log(s->log, ES_LOG_INFO, "received signal; shutting down", ES_STR("signal", name));
 	stop(s, GRACE_MS + 2 * (uint64_t)s->config->election_ms);
 }
@@ -195,8 +201,8 @@ static void engine_failed(void *ctx, int status, const char *message)
 {
 	struct es_server *s = ctx;
 
-	es_log(s->log, ES_LOG_FATAL, "the member cannot go on", ES_STR("error", message),
-	       ES_STR("status", es_status_name(status)));
+	(void)status; /* the message says more */
+	es_log(s->log, ES_LOG_FATAL, "the member cannot go on", ES_STR("error", message));
 	s->exit_status = 1;
 	stop(s, 0);
 }
@@ -468,9 +474,10 @@ static int open_api(struct es_server *s)
 	return 0;
 }
 
-static void log_start(const struct es_server *s, uint64_t fds)
+static void log_start(struct es_server *s, uint64_t fds)
 {
 	const struct es_config *c = s->config;
+	const char *peer_urls = es_urls_join(&s->arena, &c->listen_peer);
 	char cluster[24], member[24];
 
 	(void)snprintf(cluster, sizeof(cluster), "%llx", (unsigned long long)s->ids.cluster_id);
@@ -488,6 +495,9 @@ static void log_start(const struct es_server *s, uint64_t fds)
 	if (c->advertise_host != NULL)
 		es_log(s->log, ES_LOG_INFO, "detected default host for advertise",
 		       ES_STR("host", c->advertise_host));
+	es_log(s->log, ES_LOG_INFO,
+	       "nothing listens on peer URLs yet: this member is the only one of its cluster",
+	       ES_STR("listen-peer-urls", peer_urls == NULL ? "" : peer_urls));
 	if (c->unsafe_no_fsync)
 		es_log(s->log, ES_LOG_WARN, "fsync is off: a crash of the machine loses data");
 }
@@ -545,7 +555,7 @@ int es_server_run(const struct es_config *config, const struct es_log *log)
 	ES_ASSERT(rc == 0); /* nothing but the loop's own pipe is needed */
 	rc = start(s);
 	if (rc < 0) {
-		FATAL(s, "cannot start", ES_STR("status", es_status_name(rc)));
+		FATAL(s, "cannot start");
 		s->exit_status = 1;
 		stop(s, 0);
 	}

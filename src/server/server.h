@@ -6,7 +6,8 @@
 
 /*
  * Run a member until it is told to stop: SIGTERM or SIGINT end it in order (no new calls, the
- * running ones are answered, everything is on disk), a second signal at once. Returns the exit
+ * running ones are answered, everything is on disk), a second signal, unless it comes within 200 ms
+ * of the first, at once. Returns the exit
  * status of the process: 0 after a stop in order, 1 when it could not start or had to give up;
  * the log says why.
  */

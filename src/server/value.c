@@ -256,3 +256,8 @@ size_t es_value_edit_distance(const char *a, const char *b)
 	}
 	return last[b_len];
 }
+
+size_t es_value_edit_distance_far(const char *name)
+{
+	return strlen(name) / 3 + 2;
+}

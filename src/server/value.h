@@ -28,5 +28,7 @@ void es_value_duration_text(int64_t ns, char ret_text[ES_DURATION_TEXT_MAX]);
 
 /* The number of single-letter edits, swaps of neighbours included, between two names. */
 size_t es_value_edit_distance(const char *a, const char *b);
+/* The distance from which a name is another word and no slip. */
+size_t es_value_edit_distance_far(const char *name);
 
 #endif

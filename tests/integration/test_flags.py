@@ -76,7 +76,13 @@ def test_a_command_line_that_cannot_be_read(args, message):
     (["gateway"], {}, '"gateway" is not a valid flag'),
     (["--cert-file=/x"], {}, "not supported yet: --cert-file"),
     ([], {"ETCD_PEER_CLIENT_CERT_AUTH": "true"}, "not supported yet: --peer-client-cert-auth"),
-    (["--listen-client-urls=https://127.0.0.1:2379", "--advertise-client-urls=https://127.0.0.1:2379"], {}, "not supported yet: TLS"),
+    (["--listen-client-urls=https://127.0.0.1:2379", "--advertise-client-urls=https://127.0.0.1:2379"], {},
+     "not supported yet: --listen-client-urls with https (TLS is not there yet"),
+    (["--listen-peer-urls=https://127.0.0.1:2380", "--cert-file=/x", "--key-file=/y"], {},
+     "not supported yet: --listen-peer-urls with https, --cert-file, --key-file (TLS is not there yet"),
+    (["--listen-peer-urls=http://127.0.0.1:1", "--listen-client-urls=http://127.0.0.1:1", "--advertise-client-urls=http://a:1"], {},
+     "cannot bind both --listen-client-urls and --listen-peer-urls on the same url http://127.0.0.1:1"),
+    (["--proxy=on"], {}, "no longer supported"),
     (["--listen-client-urls=http://127.0.0.1:2379"], {}, "--advertise-client-urls is required when --listen-client-urls is set explicitly"),
     (["--heartbeat-interval=900"], {}, "should be at least as 5 times as --heartbeat-interval[900ms]"),
     ([], {"ETCD_SNAPSHOT_COUNT": "many"}, 'invalid value "many" for ETCD_SNAPSHOT_COUNT: parse error'),
@@ -165,6 +171,12 @@ def test_a_flag_wins_over_its_variable(start_member):
     m = start_member(env={"ETCD_NAME": "variable"})
     assert first_member(m).name == "m1"
     assert any("shadowed" in w for w in warnings_of(m))
+    assert all(not line["caller"].startswith("server/main.c") for line in m.log_lines())
+
+
+def test_that_nothing_listens_on_peer_urls_is_told(start_member):
+    m = start_member()
+    assert [m.peer_url] == [line["listen-peer-urls"] for line in m.log_lines() if "peer URLs" in line["msg"]]
 
 
 # The config file.
@@ -206,6 +218,7 @@ unheard-of: 1
     ("name: a\nsnapshot-count: many\n", ":2: invalid value \"many\" for snapshot-count: parse error"),
     ("name: a\n\nname: b\n", ":3: name is given twice"),
     ("name: a\n  b: c\n", ":2: "),
+    ("name: a\ndatadir: /d\n", ":2: unknown key: datadir (did you mean data-dir?)"),
     ("client-transport-security:\n  cert-file: /c\n", "not supported yet: --cert-file"),
 ])
 def test_a_config_file_with_a_mistake(text, message, tmp_path):

@@ -185,6 +185,41 @@ static void unknown_keys_are_told(void **state)
 	assert_int_equal(notices("x.yaml:2: unknown key is ignored: version"), 1);
 	assert_int_equal(notices("x.yaml:3: unknown key is ignored: reuse"), 1);
 	assert_false(es_flags_bool(flags, "version"));
+	assert_int_equal(parse("socket-option: {reuse-port: 1}\nsocket-options: {reuse-prot: 1}\n"),
+			 0);
+	assert_int_equal(notices("x.yaml:1: unknown key is ignored: socket-option (did you mean "
+				 "socket-options?)"),
+			 1);
+	assert_int_equal(notices("x.yaml:2: unknown key is ignored: reuse-prot (did you mean "
+				 "reuse-port?)"),
+			 1);
+}
+
+/* A slip here would put data elsewhere, or serve without the security that was asked for. */
+static void slips_that_matter_are_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *message;
+	} cases[] = {
+		{"name: a\ndatadir: /d\n", "x.yaml:2: unknown key: datadir (did you mean data-dir?)"},
+		{"listen-client-url: http://a:1\n",
+		 "x.yaml:1: unknown key: listen-client-url (did you mean listen-client-urls?)"},
+		{"inital-cluster: x\n",
+		 "x.yaml:1: unknown key: inital-cluster (did you mean initial-cluster?)"},
+		{"cert_file: x\n", "x.yaml:1: unknown key: cert_file (did you mean cert-file?)"},
+		{"client-transport-securty:\n  cert-file: x\n",
+		 "x.yaml:1: unknown key: client-transport-securty (did you mean "
+		 "client-transport-security?)"},
+		{"client-transport-security:\n  client-cert-aut: true\n",
+		 "x.yaml:2: unknown key: client-cert-aut (did you mean client-cert-auth?)"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
+		assert_int_equal(parse(cases[i].text), ES_EINVAL);
+		assert_string_equal(errmsg, cases[i].message);
+	}
 }
 
 static void too_many_keys(void **state)
@@ -261,6 +296,7 @@ int main(void)
 		TEST(every_form_of_a_value),
 		TEST(mistakes_are_named_with_their_line),
 		TEST(unknown_keys_are_told),
+		TEST(slips_that_matter_are_refused),
 		TEST(too_many_keys),
 		TEST(an_alias_of_itself),
 		TEST(a_file_sets_everything_else_aside),
