@@ -65,6 +65,16 @@ static bool is_due(struct es_consensus *c)
 	       (c->files != NULL && es_mvcc_compacted(c->store) > c->pin.revision);
 }
 
+void es_checkpointer_ask(struct es_consensus *c)
+{
+	if (c->run != NULL && c->run->phase != PHASE_CLEAN)
+		return;
+	c->checkpoint_asked = true;
+	c->checkpoint_not_before_ms = 0;
+	c->empty_batch_wanted = true; /* libraft asks only after it applied something */
+	es_consensus_wake(c);
+}
+
 void es_checkpointer_look(struct es_consensus *c)
 {
 	if (c->log_state == LOG_OPEN && is_due(c))
@@ -164,6 +174,8 @@ static void after_work(uv_work_t *request, int uv_status)
 		c->run = NULL;
 		es_free(c->mem, run);
 		es_checkpointer_look(c);
+		if (c->checkpoint_asked)
+			c->empty_batch_wanted = true; /* the one before came too early */
 		es_consensus_wake(c);
 	} else if (run->status < 0 || run->abandon) {
 		give_up(run, run->status < 0 ? run->status : ES_ECANCELED);

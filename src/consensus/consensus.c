@@ -234,7 +234,8 @@ static void on_appended(void *ctx, uint64_t last_index, uint64_t us, int raft_st
 		 * check away. */
 		(void)es_guard_acknowledge(c->guard, last_index);
 	} else if (c->log_state == LOG_OPEN) {
-		es_consensus_fault(c, status, "%s: cannot write the log: %s", c->raft_dir, text);
+		es_consensus_fault(c, status, "%s: cannot write the log: %s (libraft: %s)",
+				   c->raft_dir, es_status_text(status), text);
 	}
 }
 
@@ -628,12 +629,8 @@ int es_consensus_propose(struct es_consensus *c, struct es_slice command, void *
 
 void es_consensus_checkpoint(struct es_consensus *c)
 {
-	if (c->run != NULL || c->closing || c->failed || c->disk_full || !c->raft_leader)
-		return;
-	c->checkpoint_asked = true;
-	c->checkpoint_not_before_ms = 0;
-	c->empty_batch_wanted = true; /* libraft asks only after it applied something */
-	es_consensus_wake(c);
+	if (!c->closing && !c->failed && !c->disk_full && c->raft_leader)
+		es_checkpointer_ask(c);
 }
 
 bool es_consensus_is_leader(const struct es_consensus *c)

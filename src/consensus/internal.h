@@ -136,6 +136,8 @@ int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term,
 /* An entry was applied: is a checkpoint due? */
 void es_checkpointer_applied(struct es_consensus *c, size_t entry_bytes, uint32_t commands);
 void es_checkpointer_look(struct es_consensus *c);
+/* One is wanted now, unless one is under way. */
+void es_checkpointer_ask(struct es_consensus *c);
 /* libraft asks for one. */
 int es_checkpointer_begin(struct es_consensus *c, uint64_t index, uint64_t term);
 /* A turn of the loop: the next slice. */

@@ -31,8 +31,8 @@ struct es_datadir_member {
  * writes. Borrows `mem` and `fs`. A folder that is refused is left as it was.
  *
  * ES_EBUSY: another process holds it; ES_EFORMAT: a newer format, or etcd's own folder;
- * ES_ECORRUPT: FORMAT or MEMBER is damaged, or missing beside data; ES_EINVAL: the path is too long or no folder; ES_EIO,
- * ES_ENOSPC, ES_ENOMEM. `errmsg` names file and cause.
+ * ES_ECORRUPT: FORMAT or MEMBER is damaged, or missing beside data; ES_EINVAL: the path is too
+ * long or no folder; ES_EIO, ES_ENOSPC, ES_ENOMEM. `errmsg` names file and cause.
  */
 int es_datadir_open(const struct es_mem *mem, const struct es_fs *fs, const char *path,
 		    const char *member_name, const char *written_by,

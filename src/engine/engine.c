@@ -157,6 +157,8 @@ static void on_leadership(void *ctx, bool is_leader, uint64_t leader_id, uint64_
 	(void)term;
 	if (has_leader && !e->has_leader)
 		e->leader_changes++;
+	if (has_leader != e->has_leader && e->config.leader != NULL)
+		e->config.leader(e->config.ctx, has_leader);
 	e->has_leader = has_leader;
 	if (is_leader && !e->is_leader) {
 		es_lease_promote(e->leases, es_engine_now_ms(e), 0);

@@ -47,6 +47,9 @@ struct es_engine_config {
 	void (*failed)(void *ctx, int status, const char *message);
 	/* Once: a leader is known, and the member's name and URLs are known to the cluster. */
 	void (*ready)(void *ctx);
+	/* Optional: the member has a leader from now on, or none. Comes before any read or write
+	 * that needs one is answered. */
+	void (*leader)(void *ctx, bool has_leader);
 	void *ctx;
 };
 

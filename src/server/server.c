@@ -67,6 +67,7 @@ struct es_server {
 	int exit_status;
 	bool started; /* everything is up but, perhaps, a leader */
 	bool has_leader;
+	bool ready; /* and all know this member's name and URLs */
 	bool serving;
 	bool stopping;
 	uint64_t signal_ms; /* when the first signal came */
@@ -169,7 +170,6 @@ static void on_signal(uv_signal_t *handle, int number)
 static void serve(struct es_server *s)
 {
 	es_health_set_ready(s->health);
-	es_api_set_serving(s->api, true);
 	if (s->serving)
 		return;
 	s->serving = true;
@@ -192,9 +192,18 @@ static void engine_ready(void *ctx)
 {
 	struct es_server *s = ctx;
 
-	s->has_leader = true;
+	s->ready = true;
 	if (s->started && !s->stopping)
 		serve(s);
+}
+
+static void engine_leader(void *ctx, bool has_leader)
+{
+	struct es_server *s = ctx;
+
+	s->has_leader = has_leader;
+	if (s->api != NULL && !s->stopping)
+		es_api_set_serving(s->api, has_leader);
 }
 
 static void engine_failed(void *ctx, int status, const char *message)
@@ -439,6 +448,7 @@ static int open_engine(struct es_server *s)
 		.unsafe_no_fsync = c->unsafe_no_fsync,
 		.failed = engine_failed,
 		.ready = engine_ready,
+		.leader = engine_leader,
 		.ctx = s,
 	};
 
@@ -522,7 +532,8 @@ static int start(struct es_server *s)
 	if (rc < 0)
 		return rc;
 	s->started = true;
-	if (s->has_leader)
+	es_api_set_serving(s->api, s->has_leader);
+	if (s->ready)
 		serve(s);
 	return 0;
 }

@@ -128,7 +128,7 @@ static void a_watch_tells_what_changes(void **state)
 static uint64_t put_many(struct services *s, int revisions)
 {
 	enum { PUTS = 100 };
-	static char keys[PUTS][8];
+	static char keys[PUTS][16];
 	struct es_mvcc_op ops[PUTS];
 	const struct es_mvcc_txn txn = {.success_count = PUTS, .success = ops};
 

@@ -192,7 +192,8 @@ static void refusals(void **state)
 		{{"--max-request-bytes=4294967296"},
 		 "--max-request-bytes must be at most 2147483647"},
 		{{"--name="}, "--name must not be empty"},
-		{{"--trusted-ca-file=/x"}, "not supported yet: --trusted-ca-file (TLS is not there yet; see the limits in "
+		{{"--trusted-ca-file=/x"},
+		 "not supported yet: --trusted-ca-file (TLS is not there yet; see the limits in "
 		 "README)"},
 		{{"--listen-peer-urls=https://127.0.0.1:1", "--key-file=/k", "--discovery=x"},
 		 "not supported yet: --listen-peer-urls with https, --key-file (TLS is not there "
