@@ -13,7 +13,11 @@
  * 4. Requests are limited: what the calls of a connection hold is counted (held_bytes). Above the
  *    limit the window is not opened any more, new streams are refused, and, when no call is whole
  *    and could end, the one that asked for more is ended.
- * 5. What costs us more than the client (resets, header lists, pings, control frames that are
+ * 5. The buffer of `produce` may be full at any byte. DATA frames are written to it whole, when they
+ *    fit (on_send_data), and one call of nghttp2_session_mem_send writes as many as it likes before
+ *    it gives a piece of its own, of any size. What of that does not fit waits in h2->piece, which
+ *    is valid until the next such call; and there is none before it is out.
+ * 6. What costs us more than the client (resets, header lists, pings, control frames that are
  *    answered) is rated; a client that passes a rate gets GOAWAY with ENHANCE_YOUR_CALM.
  */
 #include "rpc/internal.h"
@@ -28,8 +32,6 @@
 #define PING_STRIKES_MAX 2
 /* What a queued frame is counted as. */
 #define FRAME_COST 256
-/* nghttp2 hands out frames in pieces no larger than a frame of the default size and its header. */
-#define FRAME_ROOM ((size_t)17 << 10)
 #define FRAME_HEAD 9
 /* How long a draining client may still send requests that crossed our GOAWAY. */
 #define DRAIN_NOTICE_MS 1000
@@ -38,7 +40,8 @@ static const uint8_t drain_ping[8] = {'d', 'r', 'a', 'i', 'n'};
 
 static void maybe_done(struct es_h2 *h2)
 {
-	if (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session))
+	if (h2->piece_len == 0 && !nghttp2_session_want_read(h2->session) &&
+	    !nghttp2_session_want_write(h2->session))
 		es_rpc_conn_finish(h2->conn);
 }
 
@@ -483,27 +486,44 @@ static void fire_writable(struct es_h2 *h2)
 	}
 }
 
+/* As much of the piece as there is room for. */
+static void copy_piece(struct es_h2 *h2)
+{
+	size_t room = h2->out_cap - h2->out_len;
+	size_t len = h2->piece_len < room ? h2->piece_len : room;
+
+	memcpy(h2->out + h2->out_len, h2->piece, len);
+	h2->out_len += len;
+	h2->piece += len;
+	h2->piece_len -= len;
+}
+
+static void fill(struct es_h2 *h2)
+{
+	if (h2->piece_len > 0)
+		copy_piece(h2);
+	while (h2->piece_len == 0 && !h2->out_full) {
+		ssize_t len = nghttp2_session_mem_send(h2->session, &h2->piece);
+
+		if (len < 0)
+			es_h2_failed(h2, (int)len);
+		if (len <= 0)
+			return;
+		h2->piece_len = (size_t)len;
+		copy_piece(h2);
+	}
+}
+
 static size_t h2_produce(void *state, uint8_t *out, size_t cap)
 {
 	struct es_h2 *h2 = state;
-	const uint8_t *piece;
-	ssize_t len;
 
 	h2->out = out;
 	h2->out_len = 0;
 	h2->out_cap = cap;
 	h2->out_full = false;
 	h2->fresh_bytes = 0;
-	while (h2->out_cap - h2->out_len >= FRAME_ROOM && !h2->out_full) {
-		len = nghttp2_session_mem_send(h2->session, &piece);
-		if (len < 0)
-			es_h2_failed(h2, (int)len);
-		if (len <= 0)
-			break;
-		ES_ASSERT((size_t)len <= h2->out_cap - h2->out_len);
-		memcpy(h2->out + h2->out_len, piece, (size_t)len);
-		h2->out_len += (size_t)len;
-	}
+	fill(h2);
 	h2->out = NULL;
 	fire_writable(h2);
 	es_h2_admit(h2);

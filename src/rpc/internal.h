@@ -183,6 +183,8 @@ struct es_h2 {
 	uint8_t *out;            /* what produce is filling */
 	size_t out_len, out_cap;
 	bool out_full;
+	const uint8_t *piece; /* nghttp2's, that did not fit into it */
+	size_t piece_len;
 	bool settled;    /* the client's SETTINGS came */
 	bool terminated; /* our last GOAWAY is queued */
 	bool draining;

@@ -2,10 +2,13 @@
  * What a client may send, as raw bytes: HTTP/1.1 or HTTP/2, whole and in pieces, to a server with
  * echo methods and handlers. The first byte is the length of the pieces (0: whole). The second says
  * what the listener shows (modulo 3), and when memory runs out for a moment (0: never). The rest is
- * what the client sends. Nothing may be left when the connection is gone.
+ * what the client sends. What it takes goes through buffers of random sizes, seeded by the input. Nothing may be left when the connection is gone.
  */
 #include "base/assert.h"
+#include "base/rng.h"
 #include "rpc/internal.h"
+
+#define CAP_MAX ((size_t)256 << 10)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,6 +26,21 @@ static void unary(struct es_rpc_call *call, struct es_slice request)
 	es_rpc_finish(call, request.len % 2 == 0 ? ES_GRPC_OK : ES_GRPC_UNKNOWN, "odd");
 }
 
+/* As many bytes as the first three of the request say, at most 512 KiB. */
+static void large(struct es_rpc_call *call, struct es_slice request)
+{
+	size_t size = 0;
+	uint8_t *out;
+
+	for (size_t i = 0; i < 3 && i < request.len; i++)
+		size = size << 8 | request.data[i];
+	size &= ((size_t)1 << 19) - 1;
+	out = es_rpc_send(call, size);
+	if (out != NULL)
+		memset(out, 'l', size);
+	es_rpc_finish(call, ES_GRPC_OK, NULL);
+}
+
 static void hang(struct es_rpc_call *call, struct es_slice request)
 {
 	(void)call;
@@ -36,6 +54,7 @@ static void half_closed(struct es_rpc_call *call)
 
 static const struct es_rpc_method methods[] = {
 	{.service = "t.S", .name = "Echo", .kind = ES_RPC_UNARY, .message = unary},
+	{.service = "t.S", .name = "Large", .kind = ES_RPC_UNARY, .message = large},
 	{.service = "t.S", .name = "Hang", .kind = ES_RPC_SERVER_STREAM, .message = hang},
 	{.service = "t.S",
 	 .name = "Bidi",
@@ -64,21 +83,26 @@ static uint64_t now_ms(void *ctx)
 	return *(uint64_t *)ctx;
 }
 
-static void produce(struct es_rpc_conn *conn)
+static void produce(struct es_rpc_conn *conn, struct es_rng *caps)
 {
-	static uint8_t out[ES_NET_PRODUCE_MIN];
+	static uint8_t out[CAP_MAX];
+	size_t cap, len;
 
-	while (es_rpc_conn_produce(conn, out, sizeof(out)) > 0)
-		continue;
+	do {
+		cap = ES_NET_PRODUCE_MIN + es_rng_below(caps, CAP_MAX - ES_NET_PRODUCE_MIN + 1);
+		len = es_rpc_conn_produce(conn, out, cap);
+		ES_ASSERT(len <= cap);
+	} while (len > 0);
 }
 
-static void feed(struct es_rpc_conn *conn, const uint8_t *data, size_t size, size_t piece)
+static void feed(struct es_rpc_conn *conn, struct es_rng *caps, const uint8_t *data, size_t size,
+		 size_t piece)
 {
 	while (size > 0) {
 		size_t len = size < piece ? size : piece;
 
 		es_rpc_conn_receive(conn, data, len);
-		produce(conn);
+		produce(conn, caps);
 		data += len;
 		size -= len;
 	}
@@ -87,12 +111,15 @@ static void feed(struct es_rpc_conn *conn, const uint8_t *data, size_t size, siz
 static void serve(struct es_rpc_server *server, struct es_rpc_conn *conn, uint64_t *clock,
 		  const uint8_t *data, size_t size)
 {
-	feed(conn, data + 2, size - 2, data[0] == 0 ? SIZE_MAX : data[0]);
+	struct es_rng caps;
+
+	es_rng_init(&caps, size + data[size - 1]);
+	feed(conn, &caps, data + 2, size - 2, data[0] == 0 ? SIZE_MAX : data[0]);
 	*clock += 40000;
 	es_rpc_server_tick(server, *clock);
-	produce(conn);
+	produce(conn, &caps);
 	es_rpc_conn_drain(conn);
-	produce(conn);
+	produce(conn, &caps);
 	es_rpc_conn_free(conn);
 }
 
@@ -105,9 +132,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.mem = &fault.mem,
 		.env = &env,
 		.max_concurrent_streams = 100,
-		.recv_message_bytes_max = 10000,
-		.conn_queue_bytes_max = 1000,
-		.conn_request_bytes_max = 50000,
+		.recv_message_bytes_max = 300000,
+		.conn_queue_bytes_max = 10000,
+		.conn_request_bytes_max = 1000000,
 		.keepalive_min_time_ms = 5000,
 		.http1_idle_ms = 30000,
 	};

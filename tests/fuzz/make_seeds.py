@@ -121,7 +121,13 @@ def wire():
     bidi = h2_headers(5, b"/t.S/Bidi") + h2_frame(data, 0, 5, frame(b"a") + frame(b"b")[:3]) + h2_frame(
         data, 1, 5, frame(b"b")[3:])
     small = h2_frame(settings, 0, 0, b"\0\4\0\0\0\3")  # a window of three bytes
+    # Windows of 1 GiB, and answers of 261,910, 65,499 and 300,000 bytes.
+    wide = h2_frame(settings, 0, 0, b"\0\4\x40\0\0\0") + h2_frame(window, 0, 0, b"\x3f\0\0\0")
+    large = b"".join(
+        h2_headers(stream, b"/t.S/Large") + h2_frame(data, 1, stream, frame(size.to_bytes(3, "big")))
+        for stream, size in ((1, 261910), (3, 65499), (5, 300000)))
     return {
+        "h2-large": b"\0\0" + preface + wide + large,
         "h2-call": b"\0\0" + preface + call + h2_frame(settings, 1, 0),
         "h2-many": b"\x20\0" + preface + call + timed + bidi + h2_frame(ping, 0, 0, b"12345678"),
         "h2-window": b"\0\1" + preface + small + call + bidi + h2_frame(window, 0, 1, b"\0\0\0\x40"),

@@ -32,6 +32,7 @@ void pair_init(struct pair *pair, uint64_t fail_after)
 	memset(pair, 0, sizeof(*pair));
 	memset(&pair_seen, 0, sizeof(pair_seen));
 	es_fault_mem_init(&pair->fault, fail_after);
+	es_rng_init(&pair->rng, 1);
 	pair->now_ms = 1000000;
 	pair->env = (struct es_env){now_ms, wall_ms, not_random, pair};
 	pair->face.faces = ES_RPC_FACE_GRPC | ES_RPC_FACE_HTTP;
@@ -166,11 +167,21 @@ static bool client_to_server(struct pair *pair)
 	return true;
 }
 
+/* Any, of any size: sockets' buffers are full at any byte. */
+static size_t random_cap(struct pair *pair)
+{
+	size_t span = PAIR_CAP_MAX - ES_NET_PRODUCE_MIN;
+
+	return ES_NET_PRODUCE_MIN + es_rng_below(&pair->rng, span + 1);
+}
+
 static bool server_to_client(struct pair *pair)
 {
-	static uint8_t out[ES_NET_PRODUCE_MIN];
-	size_t len = es_rpc_conn_produce(pair->conn, out, sizeof(out));
+	static uint8_t out[PAIR_CAP_MAX];
+	size_t cap = pair->produce_cap != 0 ? pair->produce_cap : random_cap(pair);
+	size_t len = es_rpc_conn_produce(pair->conn, out, cap);
 
+	assert_true(len <= cap);
 	if (len == 0)
 		return false;
 	pair->server_bytes += len;
@@ -198,6 +209,16 @@ void pair_sleep(struct pair *pair, uint64_t ms)
 	pair_pump(pair);
 }
 
+void pair_forget(struct pair *pair)
+{
+	for (size_t i = 0; i < pair->stream_count; i++) {
+		es_buf_close(&pair->streams[i].body);
+		es_buf_close(&pair->streams[i].unsent);
+	}
+	memset(pair->streams, 0, pair->stream_count * sizeof(pair->streams[0]));
+	pair->stream_count = 0;
+}
+
 void pair_close(struct pair *pair)
 {
 	if (pair->conn != NULL)
@@ -205,10 +226,7 @@ void pair_close(struct pair *pair)
 	if (pair->server != NULL)
 		es_rpc_server_free(pair->server);
 	nghttp2_session_del(pair->client);
-	for (size_t i = 0; i < pair->stream_count; i++) {
-		es_buf_close(&pair->streams[i].body);
-		es_buf_close(&pair->streams[i].unsent);
-	}
+	pair_forget(pair);
 	assert_int_equal(pair->fault.live, 0);
 	memset(pair, 0, sizeof(*pair));
 }

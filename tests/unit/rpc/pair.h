@@ -3,6 +3,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "base/rng.h"
 #include "rpc/internal.h"
 
 /*
@@ -10,6 +11,7 @@
  * clock that the test turns. The server's memory is a struct es_fault_mem.
  */
 #define PAIR_STREAMS 64
+#define PAIR_CAP_MAX ((size_t)256 << 10)
 
 struct pair_stream {
 	int32_t id;
@@ -43,6 +45,8 @@ struct pair {
 	unsigned pings_received, ping_acks;
 	size_t server_bytes;    /* that the server sent */
 	uint32_t client_window; /* initial window of the client's streams; 0: 64 KiB - 1 */
+	size_t produce_cap;     /* what the server may send at a time; 0: another each time */
+	struct es_rng rng;
 };
 
 /* Fills in `config`, which may be changed before pair_open. */
@@ -52,6 +56,9 @@ int pair_open(struct pair *pair);
 int pair_connect(struct pair *pair);
 /* Everything is freed, and nothing may be left. */
 void pair_close(struct pair *pair);
+
+/* The streams are over, and others take their places. */
+void pair_forget(struct pair *pair);
 
 /* Let bytes go both ways until nobody has any. */
 void pair_pump(struct pair *pair);

@@ -51,6 +51,72 @@ static void large_answers_arrive_whole(void **state)
 	}
 }
 
+/* Whatever room the last DATA frame of an answer leaves in the buffer, the trailers, and the answer
+ * after it, come through. */
+static void sweep(size_t cap, size_t from, size_t to)
+{
+	pair.produce_cap = cap;
+	nghttp2_session_set_local_window_size(pair.client, NGHTTP2_FLAG_NONE, 0, 1 << 30);
+	for (size_t size = from; size < to; size++) {
+		struct pair_stream *streams[2];
+
+		streams[0] = pair_call(&pair, "/t.S/Hang", "x");
+		pair_pump(&pair);
+		memset(es_rpc_send(pair_seen.hung, size), 1, size);
+		es_rpc_finish(pair_seen.hung, ES_GRPC_OK, NULL);
+		streams[1] = pair_call(&pair, "/t.S/Echo", "and another");
+		pair_pump(&pair);
+		for (int i = 0; i < 2; i++)
+			pair_expect(streams[i], "0", "");
+		assert_int_equal(streams[0]->body.len, size + 5);
+		assert_string_equal(pair_message(streams[1], 0), "and another");
+		pair_forget(&pair);
+	}
+}
+
+static void answers_of_every_size_fit_a_small_buffer(void **state)
+{
+	(void)state;
+	sweep((size_t)32 << 10, 0, (size_t)33 << 10);
+}
+
+static void answers_of_every_size_fit_a_buffer(void **state)
+{
+	(void)state;
+	sweep((size_t)64 << 10, (size_t)32 << 10, (size_t)65 << 10);
+}
+
+/* From where there is no room for one more whole frame on. */
+static void answers_of_every_size_fit_a_large_buffer(void **state)
+{
+	(void)state;
+	sweep((size_t)256 << 10, (size_t)239 << 10, (size_t)256 << 10);
+}
+
+/* The largest piece that is no DATA frame: refusals with long texts. */
+static void headers_of_any_size_fit_a_buffer(void **state)
+{
+	char path[3000];
+
+	(void)state;
+	memset(path, 'p', sizeof(path));
+	memcpy(path, "/t.S/", 5);
+	pair.produce_cap = ES_NET_PRODUCE_MIN;
+	for (size_t len = 10; len < sizeof(path); len += 7) {
+		struct pair_stream *streams[8];
+		char was = path[len];
+
+		path[len] = '\0';
+		for (int i = 0; i < 8; i++)
+			streams[i] = pair_call(&pair, i % 2 == 0 ? path : "/t.S/Count", "13");
+		path[len] = was;
+		pair_pump(&pair);
+		for (int i = 0; i < 8; i++)
+			assert_string_equal(streams[i]->grpc_status, i % 2 == 0 ? "12" : "0");
+		pair_forget(&pair);
+	}
+}
+
 static void many_messages_share_frames(void **state)
 {
 	struct pair_stream *stream = pair_call(&pair, "/t.S/Count", "300");
@@ -181,6 +247,14 @@ static void a_body_is_dropped_with_its_stream(void **state)
 }
 
 /* ---- flow control ---- */
+
+static int large_window(void **state)
+{
+	(void)state;
+	pair_init(&pair, UINT64_MAX);
+	pair.client_window = 1 << 20;
+	return pair_open(&pair) < 0 || pair_register(&pair) < 0 || pair_connect(&pair) < 0;
+}
 
 static int small_window(void **state)
 {
@@ -325,6 +399,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(large_answers_arrive_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers_of_every_size_fit_a_small_buffer,
+						large_window, teardown),
+		cmocka_unit_test_setup_teardown(answers_of_every_size_fit_a_buffer, large_window,
+						teardown),
+		cmocka_unit_test_setup_teardown(answers_of_every_size_fit_a_large_buffer,
+						large_window, teardown),
+		cmocka_unit_test_setup_teardown(headers_of_any_size_fit_a_buffer, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_messages_share_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_body_is_made_as_the_client_takes_it, setup,
 						teardown),
