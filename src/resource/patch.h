@@ -1,0 +1,52 @@
+#ifndef ES_RESOURCE_PATCH_H
+#define ES_RESOURCE_PATCH_H
+
+#include "base/json.h"
+
+/*
+ * The patches. Each takes the object as it is and gives it as it is afterwards; results share with both and live in
+ * `arena`. A patch that cannot be applied is ES_EINVAL, with the reason in `errmsg`, for people: it says which operation
+ * or field and why. ES_ENOMEM. Pure.
+ */
+
+/* RFC 7396. Never refused. */
+int es_patch_merge(const struct es_json *target, const struct es_json *patch,
+		   struct es_arena *arena, struct es_json *ret_result);
+
+/* RFC 6902: an array of operations, all or nothing. Results nested deeper than ES_JSON_DEPTH_MAX or growing beyond
+ * `bytes_max` (copies of copies) are refused. */
+int es_patch_json(const struct es_json *target, const struct es_json *patch, size_t bytes_max,
+		  struct es_arena *arena, struct es_json *ret_result, char *errmsg,
+		  size_t errmsg_size);
+
+/*
+ * Kubernetes' strategic merge patch, by the schema of a built-in kind; of an unknown kind all lists are atomic
+ * (Kubernetes refuses the type for custom resources: with `schema` NULL this is a merge patch whose directives work on
+ * maps). Directives: $patch (replace, delete, merge), $deleteFromPrimitiveList/<field>, $setElementOrder/<field>,
+ * $retainKeys. (k8s.io/apimachinery, pkg/util/strategicpatch.)
+ */
+struct es_schema;
+int es_patch_strategic(const struct es_json *target, const struct es_json *patch,
+		       const struct es_schema *schema, struct es_arena *arena,
+		       struct es_json *ret_result, char *errmsg, size_t errmsg_size);
+
+/*
+ * Server-side apply (sigs.k8s.io/structured-merge-diff). `target` NULL: the object does not exist. `config` is what the
+ * manager applies. The result has metadata.managedFields kept up: the manager's entry (operation Apply, fieldsType
+ * FieldsV1, apiVersion of `config`, `time` when its set changed), fields that it no longer applies and nobody else owns
+ * removed. Fields of other managers with other values are conflicts unless `force`, which takes them.
+ * ES_EEXIST: there are conflicts: *ret_conflicts (arena), sorted by manager and field.
+ */
+struct es_resource_cause;
+struct es_apply {
+	struct es_slice manager;
+	struct es_slice time; /* RFC 3339; empty: none is written */
+	bool force;
+};
+int es_patch_apply(const struct es_json *target, const struct es_json *config,
+		   const struct es_schema *schema, const struct es_apply *apply,
+		   struct es_arena *arena, struct es_json *ret_result,
+		   const struct es_resource_cause **ret_conflicts, size_t *ret_conflict_count,
+		   char *errmsg, size_t errmsg_size);
+
+#endif
