@@ -76,13 +76,57 @@ static struct es_slice strip_origin(struct es_slice target)
 	return target;
 }
 
+static size_t count_params(struct es_slice query)
+{
+	size_t count = 0;
+
+	while (query.len > 0)
+		count += until(query, '&', &query).len > 0;
+	return count;
+}
+
+/* Once for a request: handlers may ask for its parameters as often as they like. As Go does, those
+ * with half an escape are passed over. */
+static int decode_query(struct es_http_request *request, struct es_slice query)
+{
+	size_t count = count_params(query);
+
+	if (count == 0)
+		return 0;
+	if (count > ES_HTTP_PARAMS_MAX)
+		return ES_EINVAL;
+	request->params = es_arena_calloc(request->arena, count, sizeof(*request->params));
+	if (request->params == NULL)
+		return ES_ENOMEM;
+	while (query.len > 0) {
+		struct es_http_param *param = &request->params[request->param_count];
+		struct es_slice text = until(query, '&', &query);
+		struct es_slice value;
+		int rc;
+
+		if (text.len == 0)
+			continue;
+		rc = decode(request->arena, until(text, '=', &value), true, &param->name);
+		if (rc == 0)
+			rc = decode(request->arena, value, true, &param->value);
+		if (rc == ES_ENOMEM)
+			return rc;
+		if (rc == 0)
+			request->param_count++;
+	}
+	return 0;
+}
+
 static int split_target(struct es_http_request *request, struct es_slice target)
 {
-	struct es_slice path = until(strip_origin(target), '?', &request->query);
+	struct es_slice query;
+	struct es_slice path = until(strip_origin(target), '?', &query);
+	int rc;
 
 	if (path.len == 0 || path.data[0] != '/')
 		return ES_EINVAL;
-	return decode(request->arena, path, false, &request->path);
+	rc = decode(request->arena, path, false, &request->path);
+	return rc < 0 ? rc : decode_query(request, query);
 }
 
 static bool matches(const struct es_http_handler *handler, struct es_slice path)
@@ -136,8 +180,13 @@ void es_http_dispatch(struct es_http_request *request, struct es_slice target)
 {
 	const struct es_http_entry *entry;
 	bool allowed;
-	int rc = split_target(request, target);
+	int rc;
 
+	if (target.len > ES_HTTP_TARGET_BYTES_MAX) {
+		es_http_refuse(request, 414, NULL);
+		return;
+	}
+	rc = split_target(request, target);
 	if (rc < 0) {
 		es_http_refuse(request, rc == ES_ENOMEM ? 503 : 400, NULL);
 		return;
@@ -201,17 +250,13 @@ struct es_slice es_http_path(const struct es_http_request *request)
 bool es_http_query(const struct es_http_request *request, const char *name, size_t n,
 		   struct es_slice *ret_value)
 {
-	struct es_slice rest = request->query;
-	struct es_slice key;
+	for (size_t i = 0; i < request->param_count; i++) {
+		const struct es_http_param *param = &request->params[i];
 
-	while (rest.len > 0) {
-		struct es_slice pair = until(rest, '&', &rest);
-		struct es_slice value;
-
-		if (decode(request->arena, until(pair, '=', &value), true, &key) < 0 ||
-		    !es_slice_eq(key, es_slice_str(name)) || n-- > 0)
+		if (!es_slice_eq(param->name, es_slice_str(name)) || n-- > 0)
 			continue;
-		return decode(request->arena, value, true, ret_value) == 0;
+		*ret_value = param->value;
+		return true;
 	}
 	return false;
 }

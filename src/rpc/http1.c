@@ -15,9 +15,8 @@
 #include <http_parser.h>
 #include <strings.h>
 
-#define TARGET_BYTES_MAX ((size_t)8 << 10)
-#define FIELD_BYTES_MAX  ((size_t)64 << 10)
-#define FIELDS_MAX       128
+#define FIELD_BYTES_MAX ((size_t)64 << 10)
+#define FIELDS_MAX      128
 /* The next pipelined request waits until no more than this is unsent. */
 #define UNSENT_BYTES_MAX ((size_t)64 << 10)
 
@@ -203,7 +202,7 @@ static int on_url(http_parser *parser, const char *at, size_t len)
 {
 	struct request *request = ((struct es_http1 *)parser->data)->request;
 
-	if (append_text(request, at, len, TARGET_BYTES_MAX, 414) != 0)
+	if (append_text(request, at, len, ES_HTTP_TARGET_BYTES_MAX, 414) != 0)
 		return 1;
 	request->target_len = request->text.len;
 	return 0;

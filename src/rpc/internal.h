@@ -227,17 +227,27 @@ struct es_http_carrier {
 		       struct es_slice *ret_value);
 };
 
+/* What a request may ask for: its length, and parameters of its query. */
+#define ES_HTTP_TARGET_BYTES_MAX ((size_t)8 << 10)
+#define ES_HTTP_PARAMS_MAX       64
+
+struct es_http_param {
+	struct es_slice name, value;
+};
+
 struct es_http_request {
 	const struct es_http_carrier *carrier;
 	struct es_rpc_server *server;
 	const struct es_rpc_face *face;
 	struct es_arena *arena;
-	struct es_slice method, path, query, body;
+	struct es_slice method, path, body;
+	struct es_http_param *params; /* of the query, decoded */
+	size_t param_count;
 	bool answered;
 };
 
-/* The request is whole: find its handler. All fields but path and query are set, `target` is what
- * the client asked for. */
+/* The request is whole: find its handler. All fields but path and params are set, `target` is
+ * what the client asked for. */
 void es_http_dispatch(struct es_http_request *request, struct es_slice target);
 /* An answer that is the status and its name. */
 void es_http_refuse(struct es_http_request *request, int status, const char *allow);

@@ -88,6 +88,18 @@ static void requests_are_answered(void **state)
 	assert_int_equal(pair.server->calls_live, 0);
 }
 
+static void long_targets_are_refused(void **state)
+{
+	static char path[9000];
+
+	(void)state;
+	memset(path, 'x', sizeof(path) - 1);
+	memcpy(path, "/show?", 6);
+	expect(ask("GET", path, es_slice(NULL, 0)), "414", "Request URI Too Long\n");
+	path[8192] = '\0';
+	expect(ask("GET", path, es_slice(NULL, 0)), "200", "hi");
+}
+
 static void an_answer_may_come_later_or_for_nobody(void **state)
 {
 	struct pair_stream *stream = ask("GET", "/later", es_slice(NULL, 0));
@@ -157,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(requests_are_answered, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(long_targets_are_refused, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(an_answer_may_come_later_or_for_nobody, http_setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(large_bodies_are_refused, http_setup, teardown),

@@ -30,7 +30,25 @@ static void note(void *ctx, struct es_http_request *request)
 	es_http_respond(request, 200, NULL, es_slice(NULL, 0));
 }
 
+/* It takes no memory: what is asked for was decoded before. */
+static void ask_often(void *ctx, struct es_http_request *request)
+{
+	struct es_slice value;
+
+	(void)ctx;
+	pair.fault.countdown = 0;
+	for (size_t i = 0; i < 1000; i++) {
+		assert_true(es_http_query(request, "k", 2, &value));
+		assert_true(es_slice_eq(value, ES_SLICE("3")));
+		assert_false(es_http_query(request, "k", 3, &value));
+	}
+	assert_false(pair.fault.fired);
+	pair.fault.countdown = UINT64_MAX;
+	es_http_respond(request, 200, NULL, es_slice(NULL, 0));
+}
+
 static const struct es_http_handler outer[] = {
+	{.path = "/often", .handle = ask_often},
 	{.path = "/a", .prefix = true, .handle = note},
 	{.path = "/exact", .handle = note},
 	{.path = "/dir/", .prefix = true, .handle = note},
@@ -99,6 +117,24 @@ static void targets_are_decoded(void **state)
 	assert_string_equal(get("/a?k=%4"), "outer /a");
 }
 
+static void a_query_has_a_limit(void **state)
+{
+	char text[200] = "/a?j=1";
+
+	(void)state;
+	for (size_t i = 1; i < ES_HTTP_PARAMS_MAX - 1; i++)
+		strcat(text, "&j");
+	assert_string_equal(get(strcat(text, "&k=2")), "outer /a 2");
+	assert_string_equal(get(strcat(text, "&&")), "outer /a 2");
+	assert_string_equal(get(strcat(text, "&j")), "400");
+}
+
+static void asking_costs_nothing(void **state)
+{
+	(void)state;
+	assert_string_equal(get("/often?k=1&k=%32&j&k=%4&k=3"), "200");
+}
+
 static void a_listener_may_show_less(void **state)
 {
 	static const char *const paths[] = {"/exact", NULL};
@@ -122,6 +158,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_longest_path_wins, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(targets_are_decoded, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_query_has_a_limit, http_setup, teardown),
+		cmocka_unit_test_setup_teardown(asking_costs_nothing, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(a_listener_may_show_less, http_setup, teardown),
 		cmocka_unit_test_setup_teardown(reasons_have_names, http_setup, teardown),
 	};
