@@ -12,13 +12,14 @@
  * I1: the current chunk is finished only when more input is there, as the last one may be the root.
  * I2: after n finished chunks the stack holds one subtree for each bit that is set in n, largest lowest.
  *
- * Whole chunks are independent of each other, so where the processor has AVX2, 8 of them are hashed side by side, one
- * in each 32-bit lane. Both forms share the text of the round function: the macros work on numbers and on vectors.
+ * Whole chunks are independent of each other, so where the processor has AVX2, up to 8 of them are hashed side by side,
+ * one in each 32-bit lane. Both forms share the text of the round function: the macros work on numbers and on vectors.
  */
 enum {
 	CHUNK_BYTES = 1024,
 	BLOCKS_PER_CHUNK = CHUNK_BYTES / ES_BLAKE3_BLOCK,
 	LANES = 8,
+	LANES_PAY = 2, /* for so many chunks and more */
 };
 
 enum {
@@ -154,19 +155,23 @@ AVX2 static inline void transpose(__m256i rows[8])
 	}
 }
 
-/* The chaining values of 8 whole chunks that lie behind each other; the first one's number is `counter`. None of them
- * is the root. Vectors add lane by lane with +, an extension that gcc and clang share; as unsigned numbers. */
+/* The chaining values of up to 8 whole chunks that lie behind each other; the first one's number is `counter`. None of
+ * them is the root. Lanes without a chunk of their own work on the last one again, and their result is not used.
+ * Vectors add lane by lane with +, an extension that gcc and clang share; as unsigned numbers. */
 typedef uint32_t lanes_u32 __attribute__((vector_size(32)));
 #define ROTR_LANES(x, k) ((lanes_u32)rotr_avx2((__m256i)(x), k))
 
-AVX2 static void hash_8_chunks(const uint8_t *input, uint64_t counter, uint32_t ret_cvs[LANES][8])
+AVX2 static void hash_chunks(const uint8_t *input, size_t count, uint64_t counter,
+			     uint32_t ret_cvs[LANES][8])
 {
+	const uint8_t *lane[LANES];
 	lanes_u32 cv[8], v[16];
 	__m256i m_words[16];
 	const lanes_u32 *m = (const lanes_u32 *)m_words;
 	lanes_u32 counter_low, counter_high;
 
 	for (uint32_t i = 0; i < LANES; i++) {
+		lane[i] = input + (i < count ? i : count - 1) * CHUNK_BYTES;
 		counter_low[i] = (uint32_t)(counter + i);
 		counter_high[i] = (uint32_t)((counter + i) >> 32);
 		cv[i] = (lanes_u32){0} + iv[i];
@@ -174,13 +179,13 @@ AVX2 static void hash_8_chunks(const uint8_t *input, uint64_t counter, uint32_t 
 	for (int block = 0; block < BLOCKS_PER_CHUNK; block++) {
 		uint32_t flags = (block == 0 ? CHUNK_START : 0) |
 				 (block == BLOCKS_PER_CHUNK - 1 ? CHUNK_END : 0);
-		const uint8_t *at = input + block * ES_BLAKE3_BLOCK;
 
 		for (int i = 0; i < LANES; i++) {
-			m_words[i] = _mm256_loadu_si256(
-				(const __m256i *)(const void *)(at + i * CHUNK_BYTES));
+			const uint8_t *at = lane[i] + block * ES_BLAKE3_BLOCK;
+
+			m_words[i] = _mm256_loadu_si256((const __m256i *)(const void *)at);
 			m_words[i + 8] = _mm256_loadu_si256(
-				(const __m256i *)(const void *)(at + i * CHUNK_BYTES + 32));
+				(const __m256i *)(const void *)(at + 32));
 		}
 		transpose(m_words);
 		transpose(m_words + 8);
@@ -247,8 +252,8 @@ static void add_block(struct es_blake3 *hasher, const uint8_t *block)
 	hasher->blocks_compressed = 0;
 }
 
-/* As many groups of 8 whole chunks as there are with more input behind them; returns the bytes taken. The hasher is
- * at the start of a chunk. */
+/* The whole chunks with more input behind them, unless they are too few for lanes to pay; returns the bytes taken. The
+ * hasher is at the start of a chunk. */
 static size_t add_chunks(struct es_blake3 *hasher, struct es_slice bytes)
 {
 	size_t taken = 0;
@@ -256,12 +261,16 @@ static size_t add_chunks(struct es_blake3 *hasher, struct es_slice bytes)
 #if defined(__x86_64__)
 	uint32_t cvs[LANES][8];
 
-	if (bytes.len <= LANES * CHUNK_BYTES || !__builtin_cpu_supports("avx2"))
+	if (bytes.len <= LANES_PAY * CHUNK_BYTES || !__builtin_cpu_supports("avx2"))
 		return 0;
-	for (; bytes.len - taken > LANES * CHUNK_BYTES; taken += LANES * CHUNK_BYTES) {
-		hash_8_chunks(bytes.data + taken, hasher->chunk_counter, cvs);
-		for (int i = 0; i < LANES; i++)
+	while (bytes.len - taken > LANES_PAY * CHUNK_BYTES) {
+		size_t count = (bytes.len - taken - 1) / CHUNK_BYTES;
+
+		count = count < LANES ? count : LANES;
+		hash_chunks(bytes.data + taken, count, hasher->chunk_counter, cvs);
+		for (size_t i = 0; i < count; i++)
 			push_chunk(hasher, cvs[i]);
+		taken += count * CHUNK_BYTES;
 	}
 #else
 	(void)hasher;

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from process import BINARY, IS_ETCD, Member, clean_env  # noqa: E402
+from process import BINARY, IS_ETCD, ROOT, Member, clean_env  # noqa: E402
 
 
 def pytest_configure(config):
@@ -166,3 +166,20 @@ def new_etcdctl(etcdctl_env):
 @pytest.fixture
 def etcdctl(member, new_etcdctl):
     return new_etcdctl(member.endpoint)
+
+
+@pytest.fixture(scope="session")
+def failio(tmp_path_factory):
+    library = tmp_path_factory.mktemp("failio") / "failio.so"
+    source = ROOT / "tests" / "lib" / "failio.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", library, source], check=True)
+    return library
+
+
+@pytest.fixture
+def failing(failio, new_member, tmp_path):
+    """A running member, and the file that makes its disk fail."""
+    trigger = tmp_path / "trigger"
+    m = new_member("--snapshot-count=50", env={
+        "LD_PRELOAD": str(failio), "FAILIO_TRIGGER": str(trigger), "ASAN_OPTIONS": "verify_asan_link_order=0"}).start()
+    return m, trigger

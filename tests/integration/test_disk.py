@@ -125,23 +125,6 @@ def test_a_start_on_a_full_disk_says_so_or_serves_reads(small_disk, new_member):
 
 # A disk that returns errors.
 
-@pytest.fixture(scope="session")
-def failio(tmp_path_factory):
-    library = tmp_path_factory.mktemp("failio") / "failio.so"
-    source = ROOT / "tests" / "lib" / "failio.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", library, source], check=True)
-    return library
-
-
-@pytest.fixture
-def failing(failio, new_member, tmp_path):
-    """A running member, and the file that makes its disk fail."""
-    trigger = tmp_path / "trigger"
-    m = new_member("--snapshot-count=50", env={
-        "LD_PRELOAD": str(failio), "FAILIO_TRIGGER": str(trigger), "ASAN_OPTIONS": "verify_asan_link_order=0"}).start()
-    return m, trigger
-
-
 def put_numbers(client, first, count):
     """Numbers acknowledged, until one is refused."""
     for n in range(first, first + count):

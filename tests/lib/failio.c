@@ -4,7 +4,10 @@
  *
  *   sync     fsync and fdatasync return EIO
  *   write    a write handed to the kernel's asynchronous I/O (what libraft's log uses) comes back
- * with EIO submit   handing one over returns EIO nospace  it comes back with ENOSPC
+ *            with EIO
+ *   submit   handing one over returns EIO
+ *   nospace  it comes back with ENOSPC
+ *   destroy  nothing fails, but to destroy a context of that I/O takes two seconds
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -67,6 +70,8 @@ long syscall(long number, ...)
 		errno = EIO;
 		return -1;
 	}
+	if (number == SYS_io_destroy && triggered("destroy"))
+		sleep(2);
 	done = next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (number == SYS_io_getevents && done > 0 &&
 	    (triggered("write") || triggered("nospace"))) {
