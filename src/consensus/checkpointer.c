@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "consensus/batch.h"
 #include "consensus/internal.h"
 
 /*
@@ -26,6 +27,10 @@
  *   K4  During a run the store is pinned at the compacted revision that the checkpoint states:
  *       what a compaction meanwhile takes away, the checkpoint must still hold. That pin ends
  *       after K1's new one has begun.
+ *   K5  libraft tells nobody when it cannot close a full segment (to cut, sync or rename its file
+ *       failed), and goes on. Before it stores a snapshot it has tried to close all segments that
+ *       begin at or below it, so after that one that is still open tells of a failing disk, and
+ *       stops the member. Nothing is lost: the next start closes it (disk/segments.c, S6).
  */
 #define INTERVAL_MS          1000 /* between checkpoints that are not due by the size of the log */
 #define RETRY_MS             5000 /* after a failure */
@@ -45,6 +50,7 @@ struct es_checkpoint_run {
 	uint64_t log_bytes;
 	uint64_t commands;
 	struct es_mvcc_pin pin;
+	char unclosed[ES_SEGMENTS_NAME_BYTES]; /* a segment that libraft failed to close, or "" */
 	uint8_t descriptor[ES_CHECKPOINT_DESCRIPTOR_BYTES];
 };
 
@@ -111,10 +117,12 @@ static void work(uv_work_t *request)
 	case PHASE_CLEAN:
 		es_checkpoint_writer_free(run->writer);
 		run->writer = NULL;
-		if (run->status == 0) /* K2. What stays after a failure goes with the next one. */
-			(void)es_checkpoint_sweep(
-				c->mem, c->fs, c->checkpoint_dir,
-				es_slice(run->descriptor, sizeof(run->descriptor)));
+		if (run->status < 0)
+			break; /* K2. What stays after a failure goes with the next one. */
+		(void)es_checkpoint_sweep(c->mem, c->fs, c->checkpoint_dir,
+					  es_slice(run->descriptor, sizeof(run->descriptor)));
+		(void)es_segments_unclosed(c->fs, c->raft_dir, run->index, es_batch_index,
+					   run->unclosed);
 		break;
 	case PHASE_FILL:
 	case PHASE_PUT: ES_ASSERT(false);
@@ -172,6 +180,11 @@ static void after_work(uv_work_t *request, int uv_status)
 	ES_ASSERT(uv_status == 0); /* nobody cancels it */
 	if (run->phase == PHASE_CLEAN) {
 		c->run = NULL;
+		if (run->unclosed[0] != '\0' && !c->closing) /* K5 */
+			es_consensus_fault(c, ES_EIO,
+					   "%s/%s: libraft could not close the segment; the next "
+					   "start does",
+					   c->raft_dir, run->unclosed);
 		es_free(c->mem, run);
 		es_checkpointer_look(c);
 		if (c->checkpoint_asked)

@@ -24,6 +24,10 @@
  *       its last batch was cut later.
  *   S5  Whatever is not a torn write is damage: nothing is changed then, and the member does not
  *       start.
+ *   S6  libraft closes a full segment beside the writes to the next one, and goes on when that
+ *       fails: the segment then keeps its name, `open-<n>`, while later ones are closed, or a
+ *       snapshot is taken. Such a stray is put where its entries say (S3), and closed or removed
+ *       by the repair. It must be whole: what was written after it proves that it was.
  *
  * What remains undecided is damage to the very last batch before a power failure that came so soon
  * that the guard did not reach the disk: it is cut like a torn write.
@@ -138,6 +142,22 @@ static bool parse_name(const char *name, struct es_raft_file *ret_file)
 	return take_number(&p, &n[0]) && take_text(&p, "-") && take_number(&p, &n[1]) && *p == '\0';
 }
 
+static int add_file(struct es_segments *s, struct es_raft_files *list,
+		    const struct es_raft_file *file)
+{
+	if (list->count == list->cap) {
+		size_t cap = list->cap == 0 ? 8 : list->cap * 2;
+		struct es_raft_file *files = es_realloc(s->mem, list->files, cap * sizeof(*files));
+
+		if (files == NULL)
+			return ES_ENOMEM;
+		list->files = files;
+		list->cap = cap;
+	}
+	list->files[list->count++] = *file;
+	return 0;
+}
+
 static int note_file(void *arg, const char *name)
 {
 	struct es_segments *s = arg;
@@ -150,17 +170,7 @@ static int note_file(void *arg, const char *name)
 	       : file.kind == ES_RAFT_CLOSED ? &s->closed
 	       : file.kind == ES_RAFT_META   ? &s->meta
 					     : &s->data;
-	if (list->count == list->cap) {
-		size_t cap = list->cap == 0 ? 8 : list->cap * 2;
-		struct es_raft_file *files = es_realloc(s->mem, list->files, cap * sizeof(*files));
-
-		if (files == NULL)
-			return ES_ENOMEM;
-		list->files = files;
-		list->cap = cap;
-	}
-	list->files[list->count++] = file;
-	return 0;
+	return add_file(s, list, &file);
 }
 
 static int compare_files(const void *a, const void *b)
@@ -174,22 +184,33 @@ static int compare_files(const void *a, const void *b)
 	return 0;
 }
 
+static void sort_files(struct es_raft_files *list)
+{
+	if (list->count > 1)
+		qsort(list->files, list->count, sizeof(*list->files), compare_files);
+}
+
 static int list_folder(struct es_segments *s)
 {
-	struct es_raft_files *lists[] = {&s->open, &s->closed, &s->meta, &s->data};
 	int rc = s->fs->list(s->fs->ctx, s->folder, note_file, s);
 
 	if (rc < 0)
 		return es_segments_failed(s, rc, ".", "list");
-	for (size_t i = 0; i < 4; i++) {
-		if (lists[i]->count > 1)
-			qsort(lists[i]->files, lists[i]->count, sizeof(*lists[i]->files),
-			      compare_files);
-	}
+	sort_files(&s->open);
+	sort_files(&s->closed);
+	sort_files(&s->meta);
+	sort_files(&s->data);
 	return 0;
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */
+
+static bool only_zeros(const struct es_buf *bytes, size_t from)
+{
+	return from >= bytes->len ||
+	       (bytes->data[from] == 0 &&
+		memcmp(bytes->data + from, bytes->data + from + 1, bytes->len - from - 1) == 0);
+}
 
 /* The batch is whole: do its entries belong here, behind report->last_index? Counts them if so. */
 static const char *accept_batch(struct es_segments *s, const struct es_raft_batch *batch)
@@ -235,7 +256,7 @@ static int check_closed(struct es_segments *s, const struct es_raft_file *file)
 		return es_segments_bad(s, ES_EFORMAT, file->name,
 				       "at byte 0: is of an unknown format");
 	s->report->last_index = file->number[0] - 1;
-	while (offset < s->bytes.len) {
+	while (offset < s->bytes.len && (offset != file->end || !file->stray)) {
 		wrong = es_raft_batch_at(es_buf_slice(&s->bytes), offset, &batch, &is_short);
 		if (wrong == NULL)
 			wrong = accept_batch(s, &batch);
@@ -292,17 +313,153 @@ static int check_closed_segments(struct es_segments *s)
 		if (rc < 0)
 			return rc;
 	}
+	if (s->report->last_index < snapshot) {
+		/* The snapshot has it all, and libraft begins behind it. */
+		s->report->first_index = snapshot + 1;
+		s->report->last_index = snapshot;
+		s->report->last_term = s->report->snapshot_term;
+	}
 	return 0;
 }
 
-/* ---- open segments --------------------------------------------------------------------------- */
+/* ---- strays (S6) ----------------------------------------------------------------------------- */
 
-static bool only_zeros(const struct es_buf *bytes, size_t from)
+/* What index the first entry of a segment claims, unless it has none or is not a command: 0 then.
+ * Nothing of it is verified. */
+static int peek(const struct es_fs *fs, const char *folder, const char *name,
+		es_segments_index_fn *index_of, uint64_t *ret_index)
 {
-	return from >= bytes->len ||
-	       (bytes->data[from] == 0 &&
-		memcmp(bytes->data + from, bytes->data + from + 1, bytes->len - from - 1) == 0);
+	uint8_t bytes[ES_RAFT_PEEK_BYTES];
+	char path[ES_PATH_BYTES_MAX];
+	size_t len;
+	int file;
+	int rc;
+
+	*ret_index = 0;
+	rc = es_fs_join(folder, name, path);
+	if (rc == 0)
+		rc = fs->open(fs->ctx, path, ES_FS_READ, &file);
+	if (rc < 0)
+		return rc;
+	rc = fs->read_at(fs->ctx, file, bytes, sizeof(bytes), 0, &len);
+	fs->close(fs->ctx, file);
+	if (rc == 0 && len > 8 && es_load_u64le(bytes) == ES_RAFT_FORMAT)
+		*ret_index = es_raft_batch_claim(es_slice(bytes, len), 8, index_of);
+	return rc;
 }
+
+/* Is the segment, whose first entry claims to be `first`, whole? Then its entries are counted; else
+ * what is wrong with it, and *ret_offset where. */
+static int count_entries(struct es_segments *s, struct es_raft_file *file, uint64_t first,
+			 const char **ret_wrong, size_t *ret_offset)
+{
+	struct es_raft_batch batch;
+	const char *wrong = NULL;
+	size_t offset = 8;
+	bool is_short;
+	int rc = es_segments_read(s, file->name);
+
+	if (rc < 0)
+		return rc;
+	file->first_index = first;
+	file->entries = 0;
+	while (wrong == NULL && !only_zeros(&s->bytes, offset)) {
+		wrong = es_raft_batch_at(es_buf_slice(&s->bytes), offset, &batch, &is_short);
+		if (wrong == NULL) {
+			file->entries += batch.entries;
+			offset = batch.end;
+		}
+	}
+	if (wrong == NULL && offset < s->bytes.len && s->bytes.len < SEGMENT_BYTES)
+		wrong = "the file is cut"; /* S4 */
+	file->end = offset;
+	*ret_offset = offset;
+	*ret_wrong = wrong;
+	return 0;
+}
+
+static int place_stray(struct es_segments *s, struct es_raft_file *file, uint64_t closed_last)
+{
+	uint64_t snapshot = s->report->snapshot_index;
+	struct es_raft_file closed;
+	const char *wrong;
+	uint64_t first;
+	size_t offset;
+	int rc = peek(s->fs, s->folder, file->name, s->index_of, &first);
+
+	if (rc < 0)
+		return es_segments_failed(s, rc, file->name, "read");
+	if (first == 0 || (first > closed_last && first > snapshot))
+		return 0;
+	rc = count_entries(s, file, first, &wrong, &offset);
+	if (rc < 0)
+		return rc;
+	if (wrong != NULL)
+		return es_segments_bad(s, ES_ECORRUPT, file->name,
+				       "at byte %zu: %s, and entries after it are on disk", offset,
+				       wrong);
+	file->stray = true;
+	if (first + file->entries - 1 <= snapshot) {
+		file->entries = 0; /* the snapshot has them: it goes */
+		return 0;
+	}
+	closed = *file;
+	closed.number[0] = first;
+	closed.number[1] = first + file->entries - 1;
+	return add_file(s, &s->closed, &closed);
+}
+
+static int place_strays(struct es_segments *s)
+{
+	uint64_t closed_last = 0;
+
+	for (size_t i = 0; i < s->closed.count; i++) {
+		if (s->closed.files[i].number[1] > closed_last)
+			closed_last = s->closed.files[i].number[1];
+	}
+	for (size_t i = 0; i < s->open.count; i++) {
+		int rc = place_stray(s, &s->open.files[i], closed_last);
+
+		if (rc < 0)
+			return rc;
+	}
+	sort_files(&s->closed);
+	return 0;
+}
+
+struct unclosed {
+	const struct es_fs *fs;
+	const char *folder;
+	es_segments_index_fn *index_of;
+	uint64_t index;
+	char *name;
+};
+
+static int look_unclosed(void *arg, const char *name)
+{
+	struct unclosed *search = arg;
+	struct es_raft_file file;
+	uint64_t first;
+
+	if (!parse_name(name, &file) || file.kind != ES_RAFT_OPEN)
+		return 0;
+	/* One that libraft has just removed or closed is not there any more. */
+	if (peek(search->fs, search->folder, name, search->index_of, &first) == 0 && first != 0 &&
+	    first <= search->index)
+		snprintf(search->name, ES_SEGMENTS_NAME_BYTES, "%s", name);
+	return 0;
+}
+
+int es_segments_unclosed(const struct es_fs *fs, const char *raft_dir, uint64_t index,
+			 es_segments_index_fn *index_of, char ret_name[ES_SEGMENTS_NAME_BYTES])
+{
+	struct unclosed search = {fs, raft_dir, index_of, index, ret_name};
+
+	ret_name[0] = '\0';
+	return fs->list(fs->ctx, raft_dir, look_unclosed, &search);
+}
+
+/* ---- open segments --------------------------------------------------------------------------- */
 
 /* Is a batch, anywhere behind `from`, one that was written after what should be there? */
 static bool whole_batch_behind(struct es_segments *s, size_t from, size_t *ret_offset)
@@ -403,9 +560,11 @@ static int check_open_segments(struct es_segments *s)
 	char broken_text[128];
 
 	for (size_t i = 0; i < s->open.count; i++) {
-		int rc = check_open(s, &s->open.files[i], &broken, broken_text,
-				    sizeof(broken_text));
+		int rc;
 
+		if (s->open.files[i].stray)
+			continue;
+		rc = check_open(s, &s->open.files[i], &broken, broken_text, sizeof(broken_text));
 		if (rc < 0)
 			return rc;
 	}
@@ -421,14 +580,8 @@ static int check_end(struct es_segments *s)
 	if (s->open.count > 0)
 		name = s->open.files[0].name;
 	for (size_t i = 0; i < s->open.count; i++) {
-		if (s->open.files[i].entries > 0)
+		if (s->open.files[i].entries > 0 && !s->open.files[i].stray)
 			name = s->open.files[i].name;
-	}
-	if (s->report->last_index < s->report->snapshot_index) {
-		/* The snapshot has it all, and libraft begins behind it. */
-		s->report->first_index = s->report->snapshot_index + 1;
-		s->report->last_index = s->report->snapshot_index;
-		s->report->last_term = s->report->snapshot_term;
 	}
 	if (s->report->last_index < acknowledged)
 		return es_segments_bad(
@@ -525,6 +678,8 @@ int es_segments_check(const struct es_mem *mem, const struct es_fs *fs, const ch
 		rc = es_segments_check_metadata(s);
 	if (rc == 0)
 		rc = es_segments_check_snapshots(s);
+	if (rc == 0)
+		rc = place_strays(s);
 	if (rc == 0)
 		rc = check_closed_segments(s);
 	if (rc == 0)

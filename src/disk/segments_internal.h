@@ -20,6 +20,8 @@ struct es_raft_file {
 	uint64_t first_index;
 	uint64_t entries;
 	uint64_t end; /* offset behind the last whole batch */
+	bool stray;   /* libraft meant to close it (S6); in the list of closed ones, too, unless the
+			 snapshot has its entries */
 };
 
 struct es_raft_files {
@@ -68,6 +70,12 @@ struct es_raft_batch {
  * the end of the file. */
 const char *es_raft_batch_at(struct es_slice file, size_t offset, struct es_raft_batch *ret_batch,
 			     bool *ret_short);
+
+/* How much of a segment es_raft_batch_claim wants to see of a first batch. */
+#define ES_RAFT_PEEK_BYTES 64
+/* What index the batch at `offset` claims, if it looks like one of ours, which hold one entry; else
+ * 0. Nothing is verified. */
+uint64_t es_raft_batch_claim(struct es_slice file, size_t offset, es_segments_index_fn *index_of);
 
 struct es_raft_entry {
 	uint64_t term;

@@ -1,6 +1,10 @@
 #include "image.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 #include "base/rng.h"
+#include "consensus/internal.h"
 
 /*
  * A small real data folder as a crash would leave it, with every byte flipped and every file cut
@@ -251,6 +255,136 @@ static void a_log_that_is_gone_is_not_begun_anew(void **state)
 	free_past(&past);
 }
 
+/* ---- a segment that libraft cannot close (disk/segments.c, S6) ------------------------------- */
+
+/* How many segments are not renamed. In the place of libc's, also for libraft. */
+static int renames_to_fail;
+
+int rename(const char *from, const char *to)
+{
+	if (renames_to_fail > 0 && strstr(from, "/open-") != NULL) {
+		renames_to_fail--;
+		errno = EIO;
+		return -1;
+	}
+	return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+static unsigned count_open(const char *folder)
+{
+	char path[512];
+	struct dirent *d;
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/raft", folder);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((d = readdir(dir)) != NULL)
+		n += strncmp(d->d_name, "open-", 5) == 0;
+	closedir(dir);
+	return n;
+}
+
+static void propose_large(struct harness *h, int n)
+{
+	static uint8_t data[500000];
+
+	for (int i = 0; i < n; i++) {
+		uint64_t target = h->answered + 1;
+
+		memset(data, i + 1, sizeof(data));
+		h_propose(h, data, sizeof(data));
+		H_RUN_UNTIL(h, h->answered == target);
+	}
+}
+
+/* Without a checkpoint it is in the middle of the log; one before or after it changes what the log
+ * needs of it. */
+static void a_segment_that_could_not_be_closed_is_put_in_its_place(void **state)
+{
+	static const struct {
+		int failing, before, after;
+		bool guard;
+	} ways[] = {
+		{1, 0, 60, true}, {1, 0, 60, false}, {2, 0, 60, true},
+		{1, 10, 60, true}, /* a checkpoint: its segment holds entries behind it, too */
+	};
+	uint8_t before[ES_BLAKE3_BYTES], after[ES_BLAKE3_BYTES];
+	char folder[256];
+	struct harness h;
+
+	(void)state;
+	for (size_t i = 0; i < ES_ARRAY_LEN(ways); i++) {
+		h_temporary(folder, sizeof(folder));
+		h_start(&h, folder);
+		if (ways[i].before > 0) {
+			propose_large(&h, ways[i].before);
+			es_consensus_checkpoint(h.consensus);
+			H_RUN_UNTIL(&h, h.ended == 1 && h.consensus->run == NULL);
+		}
+		renames_to_fail = ways[i].failing;
+		propose_large(&h, ways[i].after);
+		assert_int_equal(renames_to_fail, 0);
+		h_digest(&h, before);
+		assert_int_equal(h.failed, 0);
+		h_close(&h);
+		assert_int_equal(count_open(folder), ways[i].failing);
+		if (!ways[i].guard) {
+			char path[512];
+
+			snprintf(path, sizeof(path), "%s/GUARD", folder);
+			assert_int_equal(unlink(path), 0);
+		}
+		h_start(&h, folder);
+		h_digest(&h, after);
+		assert_memory_equal(before, after, sizeof(before));
+		propose_large(&h, 20);
+		h_digest(&h, before);
+		h_close(&h);
+		h_start(&h, folder);
+		h_digest(&h, after);
+		assert_memory_equal(before, after, sizeof(before));
+		h_close(&h);
+		h_remove(folder);
+	}
+}
+
+/* It is noticed when the next checkpoint is stored. */
+static void a_segment_that_could_not_be_closed_stops_the_member(void **state)
+{
+	uint8_t before[ES_BLAKE3_BYTES], after[ES_BLAKE3_BYTES];
+	char folder[256];
+	struct harness h;
+
+	(void)state;
+	for (int large = 5; large <= 40; large += 35) { /* in the last segment, or far behind */
+		h_temporary(folder, sizeof(folder));
+		h_start(&h, folder);
+		renames_to_fail = 1;
+		propose_large(&h, large);
+		es_consensus_checkpoint(h.consensus);
+		H_RUN_UNTIL(&h, h.failed != 0);
+		assert_int_equal(h.end_status, 0);
+		assert_int_equal(renames_to_fail, 0);
+		assert_int_equal(h.failed, ES_EIO);
+		assert_non_null(strstr(h.failed_text, "/raft/open-1: "));
+		h_digest(&h, before);
+		h_close(&h);
+		h_start(&h, folder);
+		assert_int_equal(h.restored, 1);
+		h_digest(&h, after);
+		assert_memory_equal(before, after, sizeof(before));
+		propose_large(&h, 1);
+		es_consensus_checkpoint(h.consensus);
+		H_RUN_UNTIL(&h, h.ended == 1 && h.consensus->run == NULL);
+		assert_int_equal(h.failed, 0);
+		h_close(&h);
+		assert_int_equal(count_open(folder), 0);
+		h_remove(folder);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +392,8 @@ int main(void)
 		cmocka_unit_test(without_the_guard_only_the_end_of_the_log_is_in_doubt),
 		cmocka_unit_test(missing_files_are_named),
 		cmocka_unit_test(a_log_that_is_gone_is_not_begun_anew),
+		cmocka_unit_test(a_segment_that_could_not_be_closed_is_put_in_its_place),
+		cmocka_unit_test(a_segment_that_could_not_be_closed_stops_the_member),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,6 +131,21 @@ static void put_segment(struct world *w, const char *name, uint64_t first, uint6
 	put(w, name, &bytes);
 }
 
+static void put_snapshot(struct world *w, const char *name, bool meta, bool data)
+{
+	uint8_t bytes[40] = {1}, content[64] = {0};
+	char with_meta[64];
+
+	es_store_u64le(bytes + 24, 8);
+	memcpy(bytes + 32, "configur", 8);
+	es_store_u64le(bytes + 8, es_raft_crc(0, es_slice(bytes + 16, 24)));
+	snprintf(with_meta, sizeof(with_meta), "%s.meta", name);
+	if (meta)
+		s_write(w->raft, with_meta, bytes, sizeof(bytes));
+	if (data)
+		s_write(w->raft, name, content, sizeof(content));
+}
+
 static void a_new_log_is_whole(void **state)
 {
 	struct world w;
@@ -203,6 +218,90 @@ static void open_segments_are_closed(void **state)
 	assert_true(exists(&w, "open-x"));
 	assert_int_equal(check(&w), 0);
 	assert_int_equal(w.report.last_index, 7);
+	world_close(&w);
+}
+
+/* Segments that libraft could not close, while later ones were. */
+static void open_segments_go_where_their_entries_say(void **state)
+{
+	struct es_buf bytes;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	put_segment(&w, "open-1", 2, 4);
+	put_segment(&w, "0000000000000005-0000000000000006", 5, 6);
+	bytes = segment_begin(); /* cut, but not renamed */
+	add_batch(&bytes, 7, 1);
+	add_batch(&bytes, 8, 1);
+	put(&w, "open-3", &bytes);
+	put_segment(&w, "0000000000000009-0000000000000009", 9, 9);
+	put_segment(&w, "open-5", 10, 11);
+	assert_int_equal(check(&w), 0);
+	assert_int_equal(w.report.first_index, 1);
+	assert_int_equal(w.report.last_index, 11);
+	assert_true(exists(&w, "0000000000000002-0000000000000004"));
+	assert_true(exists(&w, "0000000000000007-0000000000000008"));
+	assert_true(exists(&w, "0000000000000010-0000000000000011"));
+	assert_false(exists(&w, "open-1") || exists(&w, "open-3") || exists(&w, "open-5"));
+	assert_int_equal(check(&w), 0);
+	assert_int_equal(w.report.last_index, 11);
+	world_close(&w);
+
+	/* A snapshot that has them all, or not all of them. */
+	for (int last = 6; last <= 7; last++) {
+		world_open(&w);
+		put_segment(&w, "open-1", 2, 4);
+		put_segment(&w, "open-2", 5, (uint64_t)last);
+		put_segment(&w, "open-3", (uint64_t)last + 1, 9);
+		put_snapshot(&w, "snapshot-1-6-100", true, true);
+		assert_int_equal(check(&w), 0);
+		assert_int_equal(w.report.first_index, last == 6 ? 7 : 5);
+		assert_int_equal(w.report.last_index, 9);
+		assert_false(exists(&w, "0000000000000002-0000000000000004"));
+		assert_int_equal(exists(&w, "0000000000000005-0000000000000007"), last == 7);
+		assert_false(exists(&w, "open-1") || exists(&w, "open-2") || exists(&w, "open-3"));
+		assert_int_equal(check(&w), 0);
+		assert_int_equal(w.report.last_index, 9);
+		world_close(&w);
+	}
+}
+
+/* It was written before others, so it cannot be torn, and nothing may be missing or there twice. */
+static void a_stray_segment_must_be_whole_and_fit(void **state)
+{
+	struct es_buf bytes;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	put_segment(&w, "0000000000000005-0000000000000006", 5, 6);
+	bytes = segment_begin();
+	add_batch(&bytes, 2, 1);
+	add_batch(&bytes, 3, 1);
+	add_batch(&bytes, 4, 1);
+	bytes.data[bytes.len - 1] ^= 1;
+	add_zeros(&bytes, (8u << 20) - bytes.len);
+	put(&w, "open-1", &bytes);
+	expect(&w, ES_ECORRUPT, "open-1: at byte 104", "after it");
+	bytes = segment_begin();
+	add_batch(&bytes, 2, 1);
+	add_batch(&bytes, 4, 1);
+	add_batch(&bytes, 4, 1);
+	add_zeros(&bytes, (8u << 20) - bytes.len);
+	put(&w, "open-1", &bytes);
+	expect(&w, ES_ECORRUPT, "open-1: at byte 56", "entry 3 was expected");
+	put_segment(&w, "open-1", 2, 5);
+	expect(&w, ES_ECORRUPT, "0000000000000005-0000000000000006", "open-1 has, too");
+	put_segment(&w, "open-1", 2, 3);
+	expect(&w, ES_ENOENT, "0000000000000005-0000000000000006", "from 1 on");
+	bytes = segment_begin();
+	for (uint64_t i = 2; i <= 4; i++)
+		add_batch(&bytes, i, 1);
+	add_zeros(&bytes, 100);
+	put(&w, "open-1", &bytes);
+	expect(&w, ES_ECORRUPT, "open-1: at byte 152", "cut");
+	assert_true(exists(&w, "open-1"));
 	world_close(&w);
 }
 
@@ -341,21 +440,6 @@ static void closed_segments_must_fit_together(void **state)
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------- */
-
-static void put_snapshot(struct world *w, const char *name, bool meta, bool data)
-{
-	uint8_t bytes[40] = {1}, content[64] = {0};
-	char with_meta[64];
-
-	es_store_u64le(bytes + 24, 8);
-	memcpy(bytes + 32, "configur", 8);
-	es_store_u64le(bytes + 8, es_raft_crc(0, es_slice(bytes + 16, 24)));
-	snprintf(with_meta, sizeof(with_meta), "%s.meta", name);
-	if (meta)
-		s_write(w->raft, with_meta, bytes, sizeof(bytes));
-	if (data)
-		s_write(w->raft, name, content, sizeof(content));
-}
 
 static void snapshots_must_be_whole(void **state)
 {
@@ -579,6 +663,8 @@ int main(void)
 		cmocka_unit_test(a_new_log_is_whole),
 		cmocka_unit_test(making_a_log_is_one_step),
 		cmocka_unit_test(open_segments_are_closed),
+		cmocka_unit_test(open_segments_go_where_their_entries_say),
+		cmocka_unit_test(a_stray_segment_must_be_whole_and_fit),
 		cmocka_unit_test(a_segment_may_be_full_to_the_last_word),
 		cmocka_unit_test(a_broken_batch_is_torn_only_at_the_very_end),
 		cmocka_unit_test(bytes_that_look_like_a_batch_do_not_count),
