@@ -24,9 +24,10 @@
  *   K3  The log is not closed while a run could still talk to it: before PUT it is given up first.
  *       In PUT libraft holds the request and answers it while it closes, at the latest. The
  *       consensus is not freed before the run has ended.
- *   K4  During a run the store is pinned at the compacted revision that the checkpoint states:
- *       what a compaction meanwhile takes away, the checkpoint must still hold. That pin ends
- *       after K1's new one has begun.
+ *   K4  During a run nothing is freed (the store is pinned at 0): a compaction under way, which
+ *       frees a key's versions one after another, could otherwise take a tombstone that the run
+ *       has not come to, while the file has the versions before it already, and the deleted key
+ *       would come back. That pin ends after K1's new one has begun.
  *   K5  libraft tells nobody when it cannot close a full segment (to cut, sync or rename its file
  *       failed), and goes on. Before it stores a snapshot it has tried to close all segments that
  *       begin at or below it, so after that one that is still open tells of a failing disk, and
@@ -255,7 +256,7 @@ int es_checkpointer_begin(struct es_consensus *c, uint64_t index, uint64_t term)
 		es_free(c->mem, run);
 		return rc;
 	}
-	es_mvcc_pin(c->store, state.compacted > 0 ? state.compacted : 0, &run->pin); /* K4 */
+	es_mvcc_pin(c->store, 0, &run->pin); /* K4 */
 	run->consensus = c;
 	run->work.data = run;
 	run->index = index;

@@ -39,10 +39,10 @@ struct es_consensus_callbacks {
 	 * committed, so that all earlier writes are applied. */
 	void (*leadership)(void *ctx, bool is_leader, uint64_t leader_id, uint64_t term);
 	/* A checkpoint begins at the applied index: fill in the state (cluster id, index and term
-	 * are set already). `ret_state->meta` must stay valid until this returns. Then
-	 * checkpoint_end, whatever happens. We pin what the checkpoint needs of the store
-	 * meanwhile, and between checkpoints what changed since the last one (disk/checkpoint.h):
-	 * compaction frees that after the next one. */
+	 * are set already). `ret_state->meta` must stay valid until control is back on the loop.
+	 * Unless this failed, checkpoint_end follows, whatever happens. We keep the store from
+	 * freeing anything meanwhile, and between checkpoints what changed since the last one
+	 * (disk/checkpoint.h): compaction frees that after checkpoint_end. */
 	int (*checkpoint_begin)(void *ctx, struct es_checkpoint_state *ret_state,
 				const struct es_mvcc **ret_store);
 	void (*checkpoint_end)(void *ctx, int status);

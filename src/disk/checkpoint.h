@@ -48,8 +48,9 @@ uint64_t es_checkpoint_files_bytes(const struct es_checkpoint_files *files);
 struct es_checkpoint_writer;
 
 /*
- * Begin. `state->meta` is copied. `store` must be pinned at state->compacted (0 will do) by the
- * caller until everything is filled in: what readers there see is what the checkpoint holds.
+ * Begin. `state->meta` is copied. `store` must be pinned at 0 by the caller until everything is
+ * filled in: a checkpoint holds every version that the store has, and a compaction under way could
+ * take a tombstone before it is reached, and leave the versions below it in the file.
  * Changes above state->revision may go on meanwhile. `previous` (copied) may be NULL: the
  * checkpoint then stands on its own. Loop thread. ES_ENOMEM, ES_EINVAL (a path that is too long).
  */

@@ -70,8 +70,8 @@ uint64_t es_raft_batch_claim(struct es_slice file, size_t offset, es_segments_in
 	if (file.len < begin || es_load_u64le(p + 8) != 1 || p[24] != ES_RAFT_COMMAND)
 		return 0;
 	len = es_load_u32le(p + 28);
-	return index_of(es_slice(file.data + begin,
-				 len < file.len - begin ? len : file.len - begin));
+	return index_of(
+		es_slice(file.data + begin, len < file.len - begin ? len : file.len - begin));
 }
 
 void es_raft_batch_entry(struct es_slice file, const struct es_raft_batch *batch, uint64_t at,

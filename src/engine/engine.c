@@ -187,9 +187,6 @@ static int on_checkpoint_begin(void *ctx, struct es_checkpoint_state *ret_state,
 	ret_state->compacted = es_mvcc_compacted(e->store);
 	memcpy(ret_state->chain, e->chain, sizeof(e->chain));
 	ret_state->meta = es_buf_slice(&e->meta);
-	/* What the file says to be compacted must be what it holds: nothing is freed before it is
-	 * written. */
-	es_mvcc_pin(e->store, 0, &e->checkpoint_pin);
 	*ret_store = e->store;
 	return 0;
 }
@@ -199,7 +196,7 @@ static void on_checkpoint_end(void *ctx, int status)
 	struct es_engine *e = ctx;
 
 	es_buf_close(&e->meta);
-	es_engine_unpin(e, &e->checkpoint_pin);
+	es_engine_wake_background(e); /* compaction may have waited for it */
 	if (status < 0)
 		es_log(e->config.log, ES_LOG_ERROR, "checkpoint failed",
 		       ES_STR("error", es_status_text(status)));

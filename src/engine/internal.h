@@ -47,7 +47,6 @@ struct es_engine {
 	struct es_queue proposals;
 	struct es_buf command; /* the command being encoded */
 	struct es_buf meta;    /* of the checkpoint being written */
-	struct es_mvcc_pin checkpoint_pin;
 	/* What the size of an event was told for: its encoding, which follows at once, must not
 	 * find anything else. */
 	struct es_wire_kv event_prev;

@@ -169,6 +169,65 @@ static void a_compaction_brings_a_checkpoint(void **state)
 	h_remove(folder);
 }
 
+static void delete_key(struct harness *h, unsigned n)
+{
+	char key[16];
+	struct es_mvcc_op op = {.kind = ES_MVCC_OP_DELETE};
+	struct es_mvcc_txn txn = {.success_count = 1, .success = &op};
+	const struct es_mvcc_txn_res *res;
+	const struct es_mvcc_event *events;
+	struct es_arena arena;
+	size_t count;
+
+	op.u.del.range.key = es_slice(key, (size_t)snprintf(key, sizeof(key), "key-%u", n));
+	es_arena_init(&arena, h->config.mem, 1024);
+	assert_int_equal(es_mvcc_txn_apply(h->store, &txn, NULL, &arena, &res, &events, &count), 0);
+	assert_int_equal(count, 1);
+	es_arena_close(&arena);
+	h->commands++; /* as if it were one */
+}
+
+/* K4. The values fill many blocks, so that the compaction comes between the first and the last. */
+static void a_compaction_beside_a_checkpoint_brings_nothing_back(void **state)
+{
+	char folder[256];
+	uint8_t *data = calloc(1, 200000);
+	struct harness h;
+
+	(void)state;
+	assert_non_null(data);
+	h_temporary(folder, sizeof(folder));
+	h_start(&h, folder);
+	for (int i = 0; i < 20; i++)
+		h_propose(&h, data, 200000);
+	H_RUN_UNTIL(&h, h.answered == 20);
+	for (unsigned i = 0; i < 20; i++)
+		delete_key(&h, i);
+	h_propose(&h, "alive", 5);
+	H_RUN_UNTIL(&h, h.answered == 21);
+	assert_int_equal(es_mvcc_keys(h.store), 1);
+	assert_int_equal(es_mvcc_compact(h.store, es_mvcc_revision(h.store)), 0);
+	es_consensus_checkpoint(h.consensus);
+	H_RUN_UNTIL(&h, h.begun == 1);
+	while (h.ended == 0) {
+		while (es_mvcc_compact_step(h.store, 1000))
+			;
+		uv_run(&h.loop, UV_RUN_ONCE);
+	}
+	assert_int_equal(h.end_status, 0);
+	assert_true(es_mvcc_versions(h.store) > 1);
+	while (es_mvcc_compact_step(h.store, 1000))
+		;
+	assert_int_equal(es_mvcc_versions(h.store), 1); /* nothing is held back any more */
+	h_close(&h);
+	h_start(&h, folder);
+	assert_int_equal(h.restored, 1);
+	assert_int_equal(es_mvcc_keys(h.store), 1);
+	h_close(&h);
+	h_remove(folder);
+	free(data);
+}
+
 static void closing_in_the_middle_of_a_checkpoint(void **state)
 {
 	uint8_t before[ES_BLAKE3_BYTES], after[ES_BLAKE3_BYTES];
@@ -316,6 +375,7 @@ int main(void)
 		cmocka_unit_test(a_checkpoint_on_demand),
 		cmocka_unit_test(a_checkpoint_after_so_many_commands),
 		cmocka_unit_test(a_compaction_brings_a_checkpoint),
+		cmocka_unit_test(a_compaction_beside_a_checkpoint_brings_nothing_back),
 		cmocka_unit_test(closing_in_the_middle_of_a_checkpoint),
 		cmocka_unit_test(a_checkpoint_that_cannot_begin_is_tried_again),
 		cmocka_unit_test(a_failing_checkpoint_keeps_the_log),

@@ -307,7 +307,9 @@ static void a_segment_that_could_not_be_closed_is_put_in_its_place(void **state)
 		int failing, before, after;
 		bool guard;
 	} ways[] = {
-		{1, 0, 60, true}, {1, 0, 60, false}, {2, 0, 60, true},
+		{1, 0, 60, true},
+		{1, 0, 60, false},
+		{2, 0, 60, true},
 		{1, 10, 60, true}, /* a checkpoint: its segment holds entries behind it, too */
 	};
 	uint8_t before[ES_BLAKE3_BYTES], after[ES_BLAKE3_BYTES];

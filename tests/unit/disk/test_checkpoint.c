@@ -182,7 +182,7 @@ static int write_all(struct world *w, const struct es_mem *mem, const struct es_
 	int rc;
 
 	state_of(w, &state);
-	es_mvcc_pin(w->store, state.compacted > 0 ? state.compacted : 0, &pin);
+	es_mvcc_pin(w->store, 0, &pin);
 	rc = es_checkpoint_writer_new(mem, fs, w->folder, &state, w->store, w->files, &writer);
 	while (rc == 0 && !done) {
 		if (changes) {
