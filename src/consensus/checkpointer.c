@@ -6,7 +6,9 @@
 
 /*
  * When a checkpoint is due, libraft's snapshot threshold is lowered to one entry: it then asks for
- * a snapshot after the entry that it applies next. The state is encoded in slices, one at a turn of
+ * a snapshot after the entry that it applies next. That one is due is noticed when an entry is
+ * applied, or, when it could not begin then (another one was under way, or too short a time ago),
+ * at a later tick. The state is encoded in slices, one at a turn of
  * the loop, each hashed and written by a worker before the next; then a worker makes it durable;
  * then libraft stores its descriptor and cuts the log; then a worker removes the files that nothing
  * names any more.
@@ -84,15 +86,20 @@ void es_checkpointer_ask(struct es_consensus *c)
 
 void es_checkpointer_look(struct es_consensus *c)
 {
-	if (c->log_state == LOG_OPEN && is_due(c))
-		es_node_want_checkpoint(c->node, true);
+	if (c->inflight != NULL || c->log_state != LOG_OPEN || !c->raft_leader || c->closing ||
+	    c->fault < 0 || !is_due(c))
+		return; /* what is in flight looks by itself when it is applied */
+	es_node_want_checkpoint(c->node, true);
+	c->empty_batch_wanted = true; /* libraft asks only after it applied something */
+	es_consensus_wake(c);
 }
 
 void es_checkpointer_applied(struct es_consensus *c, size_t entry_bytes, uint32_t commands)
 {
 	c->log_bytes += entry_bytes + ENTRY_OVERHEAD_BYTES;
 	c->log_commands += commands;
-	es_checkpointer_look(c);
+	if (c->log_state == LOG_OPEN && is_due(c))
+		es_node_want_checkpoint(c->node, true);
 }
 
 /* ---- a run ----------------------------------------------------------------------------------- */
@@ -188,8 +195,6 @@ static void after_work(uv_work_t *request, int uv_status)
 					   c->raft_dir, run->unclosed);
 		es_free(c->mem, run);
 		es_checkpointer_look(c);
-		if (c->checkpoint_asked)
-			c->empty_batch_wanted = true; /* the one before came too early */
 		es_consensus_wake(c);
 	} else if (run->status < 0 || run->abandon) {
 		give_up(run, run->status < 0 ? run->status : ES_ECANCELED);

@@ -134,9 +134,8 @@ static void announce_leader(struct es_consensus *c)
 	answer_reads(c, 0);
 }
 
-static void on_changed(void *ctx)
+static void follow_role(struct es_consensus *c)
 {
-	struct es_consensus *c = ctx;
 	struct raft *raft = es_node_raft(c->node);
 	bool leads = raft_state(raft) == RAFT_LEADER;
 	bool other_term = raft->current_term != c->term;
@@ -165,6 +164,15 @@ static void on_changed(void *ctx)
 	es_proposals_drop(c, ES_ENOT_LEADER);
 	if (told || leader_id != 0)
 		c->callbacks.leadership(c->callbacks.ctx, false, leader_id, c->term);
+}
+
+/* Ticks come here, too. */
+static void on_changed(void *ctx)
+{
+	struct es_consensus *c = ctx;
+
+	follow_role(c);
+	es_checkpointer_look(c);
 }
 
 /* ---- what libraft says ----------------------------------------------------------------------- */

@@ -135,6 +135,7 @@ int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term,
 /* checkpointer.c */
 /* An entry was applied: is a checkpoint due? */
 void es_checkpointer_applied(struct es_consensus *c, size_t entry_bytes, uint32_t commands);
+/* At every tick: has one become due by the time? */
 void es_checkpointer_look(struct es_consensus *c);
 /* One is wanted now, unless one is under way. */
 void es_checkpointer_ask(struct es_consensus *c);

@@ -135,38 +135,53 @@ static void a_checkpoint_after_so_many_commands(void **state)
 	h_remove(folder);
 }
 
-/* What the pin between checkpoints holds back is freed by a checkpoint after the compaction. */
+/* What the pin between checkpoints holds back is freed by a checkpoint after the compaction, also
+ * when the compaction comes at a time when none can begin, and nothing after it. */
 static void a_compaction_brings_a_checkpoint(void **state)
 {
+	enum { SOON_AFTER_ANOTHER, BESIDE_ANOTHER, AFTER_A_FAILURE, WAYS };
 	char folder[256];
 	struct harness h;
 
 	(void)state;
-	h_temporary(folder, sizeof(folder));
-	h_start(&h, folder);
-	h_propose(&h, "first", 5);
-	H_RUN_UNTIL(&h, h.answered == 1);
-	es_consensus_checkpoint(h.consensus);
-	H_RUN_UNTIL(&h, h.ended == 1);
-	for (int i = 0; i < 1000; i++)
-		h_propose(&h, "again", 5);
-	H_RUN_UNTIL(&h, h.answered == 1001);
-	assert_int_equal(es_mvcc_compact(h.store, es_mvcc_revision(h.store)), 0);
-	while (es_mvcc_compact_step(h.store, 1000))
-		;
-	assert_true(es_mvcc_versions(h.store) > 1000);
-	usleep(1100000);
-	uv_run(&h.loop, UV_RUN_NOWAIT);
-	h_propose(&h, "trigger", 7);
-	H_RUN_UNTIL(&h, h.ended == 2);
-	while (es_mvcc_compact_step(h.store, 1000))
-		;
-	assert_true(es_mvcc_versions(h.store) <= 102);
-	h_close(&h);
-	h_start(&h, folder);
-	assert_int_equal(h.commands, 1002);
-	h_close(&h);
-	h_remove(folder);
+	for (int way = 0; way < WAYS; way++) {
+		h_temporary(folder, sizeof(folder));
+		h_start(&h, folder);
+		h_propose(&h, "first", 5);
+		H_RUN_UNTIL(&h, h.answered == 1);
+		es_consensus_checkpoint(h.consensus);
+		H_RUN_UNTIL(&h, h.ended == 1 && h.consensus->run == NULL);
+		for (int i = 0; i < 1000; i++)
+			h_propose(&h, "again", 5);
+		H_RUN_UNTIL(&h, h.answered == 1001);
+		if (way == BESIDE_ANOTHER) {
+			es_consensus_checkpoint(h.consensus);
+			H_RUN_UNTIL(&h, h.begun == 2);
+		} else if (way == AFTER_A_FAILURE) {
+			h.begin_error = ES_ENOMEM;
+			es_consensus_checkpoint(h.consensus);
+			H_RUN_UNTIL(&h, h.consensus->checkpoint_not_before_ms > 0);
+			h.consensus->checkpoint_not_before_ms -= 4000; /* a second is enough here */
+			h.begin_error = 0;
+		}
+		for (int i = 0; i < 1000 && way == BESIDE_ANOTHER; i++)
+			h_put(&h, ES_SLICE("beside"));
+		h.commands += way == BESIDE_ANOTHER ? 1000 : 0;
+		assert_int_equal(es_mvcc_compact(h.store, es_mvcc_revision(h.store)), 0);
+		while (es_mvcc_compact_step(h.store, 1000))
+			;
+		assert_true(es_mvcc_versions(h.store) > 1000);
+		H_RUN_UNTIL(&h, h.ended == (way == BESIDE_ANOTHER ? 3 : 2));
+		assert_int_equal(h.end_status, 0);
+		while (es_mvcc_compact_step(h.store, 1000))
+			;
+		assert_true(es_mvcc_versions(h.store) <= 102);
+		h_close(&h);
+		h_start(&h, folder);
+		assert_int_equal(h.commands, way == BESIDE_ANOTHER ? 2001 : 1001);
+		h_close(&h);
+		h_remove(folder);
+	}
 }
 
 static void delete_key(struct harness *h, unsigned n)
