@@ -135,9 +135,14 @@ void es_call_abort(struct es_rpc_call *call, enum es_grpc_code code, const char 
 	if (call->state >= ES_CALL_FINISHED)
 		return;
 	es_call_end(call, code);
-	/* Trailers may not cut a message in two. */
-	if (call->queued_bytes > 0 || call->body != NULL || call->entry == NULL)
+	/* Trailers may follow whole messages, but not cut one in two. A client whose deadline has
+	 * passed takes no more of them. CANCEL would be the client's own will: to any other end it
+	 * may answer by trying again. */
+	if (code == ES_GRPC_DEADLINE_EXCEEDED &&
+	    (call->queued_bytes > 0 || call->body != NULL || call->entry == NULL))
 		es_call_reset(call, NGHTTP2_CANCEL);
+	else if (call->body != NULL || call->entry == NULL)
+		es_call_reset(call, NGHTTP2_INTERNAL_ERROR);
 	else
 		es_call_answer(call, code, message);
 }

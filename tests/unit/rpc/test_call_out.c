@@ -395,6 +395,51 @@ static void a_deadline_does_not_cut_a_message(void **state)
 	assert_int_equal(pair_seen.closed, 1);
 }
 
+/* A watch that is behind when the server stops: its client hears why, behind what was sent, and
+ * goes on elsewhere. */
+static void an_end_does_not_cut_messages(void **state)
+{
+	struct pair_stream *stream = pair_request(&pair, "/t.S/Bidi", NULL, es_slice(NULL, 0),
+						  false);
+
+	(void)state;
+	pair_pump(&pair);
+	stop_taking(stream);
+	for (int i = 0; i < 3; i++)
+		memset(es_rpc_send(pair_seen.hung, 5000), 'm', 5000);
+	pair_pump(&pair);
+	es_rpc_conn_drain(pair.conn);
+	assert_int_equal(pair_seen.closed, 1);
+	pair_pump(&pair);
+	assert_false(stream->closed);
+	nghttp2_session_set_local_window_size(pair.client, NGHTTP2_FLAG_NONE, stream->id, 20000);
+	pair_pump(&pair);
+	pair_expect(stream, "14", "etcdserver: server stopped");
+	assert_int_equal(pair_message_count(stream), 3);
+}
+
+/* One that is within a message when there is no more time: not CANCEL, which clients take for their
+ * own doing. */
+static void the_last_end_is_an_error(void **state)
+{
+	struct made made = make_body(1000000);
+	struct pair_stream *stream = pair_call(&pair, "/t.S/Hang", "x");
+
+	(void)state;
+	pair_pump(&pair);
+	stop_taking(stream);
+	assert_int_equal(es_rpc_send_body(pair_seen.hung, &made.body), 0);
+	pair_pump(&pair);
+	es_rpc_conn_drain(pair.conn);
+	pair_pump(&pair);
+	assert_false(stream->closed);
+	es_rpc_conn_abandon(pair.conn);
+	pair_pump(&pair);
+	assert_true(stream->closed);
+	assert_int_equal(stream->error_code, NGHTTP2_INTERNAL_ERROR);
+	assert_int_equal(made.done, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +468,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_deadline_does_not_cut_a_message, small_window,
 						teardown),
+		cmocka_unit_test_setup_teardown(an_end_does_not_cut_messages, small_window,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_last_end_is_an_error, small_window, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
