@@ -47,11 +47,6 @@ void es_api_kv_tick(struct es_api *api, uint64_t now_ms);
 void es_api_watch_tick(struct es_api *api, uint64_t now_ms, bool leaderless);
 void es_api_watch_wake(struct es_api *api);
 
-/* What a watcher of the hub belongs to: told, from inside an apply, that it has something. */
-struct es_api_watch_owner {
-	void (*wake)(struct es_api_watch_owner *owner);
-};
-
 /* The client asked with metadata `hasleader: true` to hear when there is no leader. */
 bool es_api_wants_leader(const struct es_rpc_call *call);
 bool es_api_has_leader(const struct es_api *api);
@@ -61,7 +56,7 @@ bool es_api_has_leader(const struct es_api *api);
  * apply, once for every revision that changed something there, in order.
  */
 struct es_api_waiter {
-	struct es_api_watch_owner owner;
+	struct es_engine_watch_owner owner;
 	struct es_queue link;
 	struct es_api *api;
 	struct es_watcher *watcher;

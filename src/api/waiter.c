@@ -6,7 +6,7 @@
 #define SERVED_MAX  64 /* in one turn of the loop */
 #define QUEUE_HIGH  (256 * 1024)
 
-static void on_wake(struct es_api_watch_owner *owner)
+static void on_wake(struct es_engine_watch_owner *owner)
 {
 	struct es_api_waiter *waiter = ES_CONTAINER_OF(owner, struct es_api_waiter, owner);
 

@@ -43,7 +43,7 @@ struct watch_stream {
 };
 
 struct watch {
-	struct es_api_watch_owner owner; /* first: what the hub's wake gives back */
+	struct es_engine_watch_owner owner; /* first: what the hub's wake gives back */
 	struct es_queue link;
 	struct es_queue ready_link;
 	struct watch_stream *stream;
@@ -162,7 +162,7 @@ static void stream_ready(struct watch_stream *stream)
 	es_api_watch_wake(api);
 }
 
-static void on_wake(struct es_api_watch_owner *owner)
+static void on_wake(struct es_engine_watch_owner *owner)
 {
 	struct watch *watch = ES_CONTAINER_OF(owner, struct watch, owner);
 
@@ -571,15 +571,6 @@ void es_api_watch_tick(struct es_api *api, uint64_t now_ms, bool leaderless)
 	}
 }
 
-static void wake_owner(void *ctx, struct es_watcher *watcher, void *owner)
-{
-	struct es_api_watch_owner *woken = owner;
-
-	(void)ctx;
-	(void)watcher;
-	woken->wake(woken);
-}
-
 int es_api_watch_register(struct es_api *api)
 {
 	static const struct es_rpc_method methods[] = {
@@ -593,6 +584,5 @@ int es_api_watch_register(struct es_api *api)
 		 .closed = watch_closed},
 	};
 
-	es_engine_set_watch_wake(api->engine, wake_owner, api);
 	return es_rpc_register(api->server, methods, ES_ARRAY_LEN(methods), api);
 }

@@ -98,18 +98,11 @@ static void event_write(void *ctx, const struct es_mvcc_event *event, bool prev_
 
 static void watcher_wake(void *ctx, struct es_watcher *watcher, void *owner)
 {
-	struct es_engine *e = ctx;
+	struct es_engine_watch_owner *woken = owner;
 
-	if (e->watch_wake != NULL)
-		e->watch_wake(e->watch_wake_ctx, watcher, owner);
-}
-
-void es_engine_set_watch_wake(struct es_engine *e,
-			      void (*wake)(void *ctx, struct es_watcher *watcher, void *owner),
-			      void *ctx)
-{
-	e->watch_wake = wake;
-	e->watch_wake_ctx = ctx;
+	(void)ctx;
+	(void)watcher;
+	woken->wake(woken);
 }
 
 /* ---- the log's callbacks --------------------------------------------------------------------- */

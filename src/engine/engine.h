@@ -64,10 +64,11 @@ const struct es_engine_config *es_engine_config(const struct es_engine *engine);
 /* Valid until the next callback of the loop that applies something; pin what must live longer. */
 const struct es_mvcc *es_engine_store(const struct es_engine *engine);
 struct es_watch_hub *es_engine_watch_hub(struct es_engine *engine);
-/* Who hears that a watcher has something to give (es_watch_hub_config.wake); one for all. */
-void es_engine_set_watch_wake(struct es_engine *engine,
-			      void (*wake)(void *ctx, struct es_watcher *watcher, void *owner),
-			      void *ctx);
+/* The `owner` of every watcher of the hub begins with this: it hears, from inside an apply, that the
+ * watcher has something to give (es_watch_hub_config.wake). */
+struct es_engine_watch_owner {
+	void (*wake)(struct es_engine_watch_owner *owner);
+};
 struct es_consensus *es_engine_consensus(const struct es_engine *engine);
 
 /* The four fields of every etcd response header, of this moment. */

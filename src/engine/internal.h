@@ -51,8 +51,6 @@ struct es_engine {
 	 * find anything else. */
 	struct es_wire_kv event_prev;
 	bool event_has_prev;
-	void (*watch_wake)(void *ctx, struct es_watcher *watcher, void *owner);
-	void *watch_wake_ctx;
 	uint64_t sequence;
 
 	/* Background work on the loop. */
