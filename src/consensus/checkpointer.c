@@ -34,6 +34,9 @@
  *       failed), and goes on. Before it stores a snapshot it has tried to close all segments that
  *       begin at or below it, so after that one that is still open tells of a failing disk, and
  *       stops the member. Nothing is lost: the next start closes it (disk/segments.c, S6).
+ *   K6  A checkpoint takes no space that the log needs: it ends before writes are refused, a base
+ *       even above what must be free for them to be accepted again. After a base that did not fit
+ *       an addition is tried; with it the log is cut, which may make the room for the next base.
  */
 #define INTERVAL_MS          1000 /* between checkpoints that are not due by the size of the log */
 #define RETRY_MS             5000 /* after a failure */
@@ -106,20 +109,27 @@ void es_checkpointer_applied(struct es_consensus *c, size_t entry_bytes, uint32_
 
 static void queue(struct es_checkpoint_run *run, enum phase phase);
 
+/* K6 */
+static bool has_space(const struct es_checkpoint_run *run)
+{
+	const struct es_fs *fs = run->consensus->fs;
+	uint64_t need = ES_SPACE_MARGIN_BYTES + es_checkpoint_flush_bytes(run->writer);
+	uint64_t free_bytes;
+
+	if (es_checkpoint_is_base(run->writer))
+		need += ES_SPACE_AGAIN_BYTES;
+	return fs->free_bytes(fs->ctx, run->consensus->checkpoint_dir, &free_bytes) < 0 ||
+	       free_bytes >= need;
+}
+
 static void work(uv_work_t *request)
 {
 	struct es_checkpoint_run *run = request->data;
 	struct es_consensus *c = run->consensus;
-	uint64_t free_bytes;
 
 	switch (run->phase) {
 	case PHASE_FLUSH:
-		/* The log needs the last space more. */
-		if (c->fs->free_bytes(c->fs->ctx, c->checkpoint_dir, &free_bytes) == 0 &&
-		    free_bytes < ES_SPACE_MARGIN_BYTES)
-			run->status = ES_ENOSPC;
-		else
-			run->status = es_checkpoint_flush(run->writer);
+		run->status = has_space(run) ? es_checkpoint_flush(run->writer) : ES_ENOSPC;
 		break;
 	case PHASE_COMMIT: run->status = es_checkpoint_commit(run->writer, run->descriptor); break;
 	case PHASE_CLEAN:
@@ -151,6 +161,7 @@ static void settle(struct es_checkpoint_run *run)
 		c->files = es_checkpoint_take_files(run->writer);
 		es_mvcc_pin(c->store, es_checkpoint_files_revision(c->files), &c->pin); /* K1 */
 		es_mvcc_unpin(c->store, &run->pin);
+		c->base_does_not_fit = false;
 		c->log_bytes_kept = run->log_bytes;
 		c->log_commands_kept = run->commands;
 		c->checkpoint_last_ms = now_ms;
@@ -160,6 +171,7 @@ static void settle(struct es_checkpoint_run *run)
 		       ES_UINT("files", es_checkpoint_files_count(c->files)));
 	} else {
 		es_mvcc_unpin(c->store, &run->pin);
+		c->base_does_not_fit = run->status == ES_ENOSPC; /* K6 */
 		c->checkpoint_not_before_ms = now_ms + RETRY_MS;
 		if (!run->abandon)
 			es_log(c->log, ES_LOG_WARN,
@@ -250,7 +262,7 @@ int es_checkpointer_begin(struct es_consensus *c, uint64_t index, uint64_t term)
 	if (rc == 0) {
 		ES_ASSERT(store == c->store);
 		rc = es_checkpoint_writer_new(c->mem, c->fs, c->checkpoint_dir, &state, store,
-					      c->files, &run->writer);
+					      c->files, !c->base_does_not_fit, &run->writer);
 		if (rc < 0)
 			c->callbacks.checkpoint_end(c->callbacks.ctx, rc);
 	}

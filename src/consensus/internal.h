@@ -81,6 +81,7 @@ struct es_consensus {
 	uint64_t checkpoint_last_ms;
 	uint64_t checkpoint_not_before_ms;
 	bool checkpoint_asked;
+	bool base_does_not_fit; /* as the last try has shown */
 	bool disk_full;
 
 	/* What stopped us, until it was told. */
@@ -116,6 +117,8 @@ int es_consensus_reopen_log(struct es_consensus *c, char *errmsg, size_t errmsg_
 /* space.c */
 /* What must stay free for libraft's next segments. */
 #define ES_SPACE_MARGIN_BYTES ((uint64_t)3 * 8 * 1024 * 1024)
+/* Above the margin: when writes are accepted again, so that the answer does not swing. */
+#define ES_SPACE_AGAIN_BYTES ((uint64_t)8 * 1024 * 1024)
 /* About to write `more` bytes: is there room? Sets disk_full if not. */
 void es_space_look(struct es_consensus *c, size_t more);
 /* libraft ran out of space, and will not go on: close it until there is room. Called at each turn

@@ -13,7 +13,6 @@
 #define LOOK_EVERY_MS  50
 #define LOOK_BYTES     ((size_t)1 << 20) /* a write of this size is looked at in any case */
 #define RETRY_EVERY_MS 200
-#define AGAIN_BYTES    ((uint64_t)8 << 20) /* above the margin, so that the answer does not swing */
 
 static void on_space_timer(uv_timer_t *timer);
 
@@ -62,7 +61,7 @@ static void on_space_timer(uv_timer_t *timer)
 		return;
 	}
 	if (c->fs->free_bytes(c->fs->ctx, c->raft_dir, &free_bytes) < 0 ||
-	    free_bytes < ES_SPACE_MARGIN_BYTES + AGAIN_BYTES)
+	    free_bytes < ES_SPACE_MARGIN_BYTES + ES_SPACE_AGAIN_BYTES)
 		return;
 	if (c->fault == ES_ENOSPC) {
 		if (c->log_state != LOG_CLOSED || c->run != NULL)

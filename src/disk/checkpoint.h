@@ -52,15 +52,20 @@ struct es_checkpoint_writer;
  * filled in: a checkpoint holds every version that the store has, and a compaction under way could
  * take a tombstone before it is reached, and leave the versions below it in the file.
  * Changes above state->revision may go on meanwhile. `previous` (copied) may be NULL: the
- * checkpoint then stands on its own. Loop thread. ES_ENOMEM, ES_EINVAL (a path that is too long).
+ * checkpoint then stands on its own. Without `may_rebase` no new base is made for its own sake, only
+ * when nothing can be added to the previous one. Loop thread. ES_ENOMEM, ES_EINVAL (a path that is too long).
  */
 int es_checkpoint_writer_new(const struct es_mem *mem, const struct es_fs *fs, const char *folder,
 			     const struct es_checkpoint_state *state, const struct es_mvcc *store,
-			     const struct es_checkpoint_files *previous,
+			     const struct es_checkpoint_files *previous, bool may_rebase,
 			     struct es_checkpoint_writer **ret_writer);
 /* Loop thread: encodes up to about 256 KiB of versions. *ret_done when there is nothing left to
  * encode. */
 int es_checkpoint_fill(struct es_checkpoint_writer *writer, bool *ret_done);
+/* Does it stand on its own? Any thread. */
+bool es_checkpoint_is_base(const struct es_checkpoint_writer *writer);
+/* What the next flush writes at most. Like flush. */
+uint64_t es_checkpoint_flush_bytes(const struct es_checkpoint_writer *writer);
 /* Any thread, never beside fill: hashes and writes what fill encoded. */
 int es_checkpoint_flush(struct es_checkpoint_writer *writer);
 /* Any thread: last hashes, manifest, fsync of files and folder, rename. Then it is safe on disk. */

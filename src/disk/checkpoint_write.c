@@ -61,12 +61,15 @@ static int failed(struct es_checkpoint_writer *w, int status, const char *name, 
  * that the store has dropped since. So the files are never more than about three times the state,
  * and each byte of it is rewritten only after as many bytes of changes.
  */
-static bool wants_base(const struct es_checkpoint_files *previous, const struct es_mvcc *store)
+static bool wants_base(const struct es_checkpoint_files *previous, const struct es_mvcc *store,
+		       bool may_rebase)
 {
 	uint64_t base, all;
 
 	if (previous == NULL || previous->count == 0 || previous->count >= FILES_MAX)
 		return true;
+	if (!may_rebase)
+		return false;
 	base = previous->files[0].bytes;
 	all = es_checkpoint_files_bytes(previous);
 	return all - base > base || all > 3 * es_mvcc_bytes(store);
@@ -74,7 +77,7 @@ static bool wants_base(const struct es_checkpoint_files *previous, const struct 
 
 int es_checkpoint_writer_new(const struct es_mem *mem, const struct es_fs *fs, const char *folder,
 			     const struct es_checkpoint_state *state, const struct es_mvcc *store,
-			     const struct es_checkpoint_files *previous,
+			     const struct es_checkpoint_files *previous, bool may_rebase,
 			     struct es_checkpoint_writer **ret_writer)
 {
 	struct es_checkpoint_writer *w = es_calloc(mem, 1, sizeof(*w));
@@ -96,8 +99,9 @@ int es_checkpoint_writer_new(const struct es_mem *mem, const struct es_fs *fs, c
 	if (rc == 0)
 		rc = es_buf_append_slice(&w->meta, state->meta);
 	if (rc == 0)
-		rc = es_checkpoint_files_copy(mem, wants_base(previous, store) ? NULL : previous, 1,
-					      &w->files);
+		rc = es_checkpoint_files_copy(
+			mem, wants_base(previous, store, may_rebase) ? NULL : previous, 1,
+			&w->files);
 	if (rc < 0) {
 		es_checkpoint_writer_free(w);
 		return rc;
@@ -181,6 +185,16 @@ static void versions_name(const struct es_checkpoint_writer *w, bool temporary,
 	len = strlen(name);
 	if (temporary)
 		snprintf(name + len, ES_CHECKPOINT_NAME_BYTES - len, ".tmp");
+}
+
+bool es_checkpoint_is_base(const struct es_checkpoint_writer *w)
+{
+	return w->file.after == 0;
+}
+
+uint64_t es_checkpoint_flush_bytes(const struct es_checkpoint_writer *w)
+{
+	return w->block.len + ES_CHECKPOINT_FILE_HEADER_BYTES;
 }
 
 int es_checkpoint_flush(struct es_checkpoint_writer *w)

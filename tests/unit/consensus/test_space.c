@@ -273,6 +273,50 @@ static void a_checkpoint_leaves_the_last_space_to_the_log(void **state)
 	h_remove(folder);
 }
 
+static int checkpoint_with(struct harness *h, uint64_t free_bytes)
+{
+	unsigned ended = h->ended + 1;
+
+	disk.free_bytes = free_bytes;
+	es_consensus_checkpoint(h->consensus);
+	H_RUN_UNTIL(h, h->ended == ended && h->consensus->run == NULL);
+	return h->end_status;
+}
+
+/* It must not bring about that writes are refused; and without any the log would only grow. */
+static void after_a_base_that_does_not_fit_comes_an_addition(void **state)
+{
+	uint64_t enough_for_writes = ES_SPACE_MARGIN_BYTES + ES_SPACE_AGAIN_BYTES;
+	char folder[256];
+	struct harness h;
+
+	(void)state;
+	start(&h, folder);
+	propose_and_wait(&h, "one");
+	assert_int_equal(checkpoint_with(&h, enough_for_writes),
+			 ES_ENOSPC); /* there is only this */
+	assert_int_equal(checkpoint_with(&h, enough_for_writes + (1 << 20)), 0);
+	for (int i = 0; i < 500; i++) /* outweighs it */
+		h_propose(&h, "0123456789", 10);
+	H_RUN_UNTIL(&h, h.answered == 501);
+	assert_int_equal(checkpoint_with(&h, enough_for_writes + (1 << 20)), 0);
+	assert_int_equal(es_checkpoint_files_count(h.consensus->files), 2);
+	propose_and_wait(&h, "two");
+	assert_int_equal(checkpoint_with(&h, enough_for_writes), ES_ENOSPC); /* a base */
+	assert_int_equal(es_checkpoint_files_count(h.consensus->files), 2);
+	assert_int_equal(checkpoint_with(&h, enough_for_writes), 0);
+	assert_int_equal(es_checkpoint_files_count(h.consensus->files), 3);
+	propose_and_wait(&h, "three");
+	assert_int_equal(checkpoint_with(&h, UINT64_MAX / 2), 0); /* and now it does */
+	assert_int_equal(es_checkpoint_files_count(h.consensus->files), 1);
+	assert_false(h.full);
+	h_close(&h);
+	h_start(&h, folder);
+	assert_int_equal(h.commands, 503);
+	h_close(&h);
+	h_remove(folder);
+}
+
 /* ---- a small file system --------------------------------------------------------------------- */
 
 static void fill(const char *folder, const char *name, uint64_t leave_bytes)
@@ -359,6 +403,7 @@ int main(void)
 		cmocka_unit_test(closing_while_the_log_waits_for_space),
 		cmocka_unit_test(a_failing_disk_stops_the_member),
 		cmocka_unit_test(a_checkpoint_leaves_the_last_space_to_the_log),
+		cmocka_unit_test(after_a_base_that_does_not_fit_comes_an_addition),
 		cmocka_unit_test(a_small_file_system),
 	};
 

@@ -183,7 +183,8 @@ static int write_all(struct world *w, const struct es_mem *mem, const struct es_
 
 	state_of(w, &state);
 	es_mvcc_pin(w->store, 0, &pin);
-	rc = es_checkpoint_writer_new(mem, fs, w->folder, &state, w->store, w->files, &writer);
+	rc = es_checkpoint_writer_new(mem, fs, w->folder, &state, w->store, w->files, true,
+				      &writer);
 	while (rc == 0 && !done) {
 		if (changes) {
 			change(w, 100);
