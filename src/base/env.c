@@ -29,6 +29,16 @@ static uint64_t system_wall_ms(void *ctx)
 	return clock_ms(CLOCK_REALTIME);
 }
 
+static uint64_t system_now_us(void *ctx)
+{
+	struct timespec ts;
+	int rc = clock_gettime(CLOCK_MONOTONIC, &ts);
+
+	(void)ctx;
+	ES_ASSERT(rc == 0);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 static void system_random(void *ctx, void *out, size_t len)
 {
 	uint8_t *bytes = out;
@@ -49,7 +59,13 @@ static void system_random(void *ctx, void *out, size_t len)
 
 const struct es_env *es_env_system(void)
 {
-	static const struct es_env env = {system_now_ms, system_wall_ms, system_random, NULL};
+	static const struct es_env env = {system_now_ms, system_wall_ms, system_random, NULL,
+					  system_now_us};
 
 	return &env;
+}
+
+uint64_t es_env_now_us(const struct es_env *env)
+{
+	return env->now_us != NULL ? env->now_us(env->ctx) : env->now_ms(env->ctx) * 1000;
 }

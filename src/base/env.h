@@ -16,7 +16,11 @@ struct es_env {
 	/* Unpredictable bytes; cannot fail. */
 	void (*random)(void *ctx, void *out, size_t len);
 	void *ctx;
+	/* Monotonic, for durations. NULL: now_ms is all there is. */
+	uint64_t (*now_us)(void *ctx);
 };
+
+uint64_t es_env_now_us(const struct es_env *env);
 
 /* The machine's own clocks and getrandom(2). */
 const struct es_env *es_env_system(void);

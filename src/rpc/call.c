@@ -8,18 +8,13 @@
  */
 #include "rpc/internal.h"
 
-#include <time.h>
-
 /* What an open call is counted as, beside the bytes of its request. */
 #define CALL_COST         sizeof(struct es_rpc_call)
 #define QUEUE_LOW_DEFAULT ((size_t)64 << 10)
 
-static uint64_t now_us(void)
+static uint64_t now_us(const struct es_rpc_server *server)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return es_env_now_us(server->config.env);
 }
 
 static struct es_rpc_call *take_call(struct es_rpc_server *server)
@@ -118,7 +113,8 @@ static void settle(struct es_rpc_call *call, enum es_call_state state, enum es_g
 	es_queue_remove(&call->progress_link);
 	es_queue_remove(&call->writable_link);
 	if (call->started && hooks->finish != NULL)
-		hooks->finish(hooks->ctx, call->entry->method, code, now_us() - call->started_us);
+		hooks->finish(hooks->ctx, call->entry->method, code,
+			      now_us(call->server) - call->started_us);
 }
 
 void es_call_end(struct es_rpc_call *call, enum es_grpc_code code)
@@ -174,7 +170,7 @@ void es_call_start(struct es_rpc_call *call)
 {
 	call->started = true;
 	if (call->server->hooks.finish != NULL)
-		call->started_us = now_us();
+		call->started_us = now_us(call->server);
 }
 
 /* ---- what handlers call --------------------------------------------------------------- */

@@ -15,6 +15,11 @@ static uint64_t now_ms(void *ctx)
 	return ((struct pair *)ctx)->now_ms;
 }
 
+static uint64_t now_us(void *ctx)
+{
+	return ((struct pair *)ctx)->now_ms * 1000 + 7;
+}
+
 static uint64_t wall_ms(void *ctx)
 {
 	(void)ctx;
@@ -34,7 +39,7 @@ void pair_init(struct pair *pair, uint64_t fail_after)
 	es_fault_mem_init(&pair->fault, fail_after);
 	es_rng_init(&pair->rng, 1);
 	pair->now_ms = 1000000;
-	pair->env = (struct es_env){now_ms, wall_ms, not_random, pair};
+	pair->env = (struct es_env){now_ms, wall_ms, not_random, pair, now_us};
 	pair->face.faces = ES_RPC_FACE_GRPC | ES_RPC_FACE_HTTP;
 	pair->config = (struct es_rpc_config){
 		.mem = &pair->fault.mem,
@@ -495,8 +500,8 @@ static void on_finish(void *ctx, const struct es_rpc_method *method, enum es_grp
 {
 	(void)ctx;
 	(void)method;
-	(void)duration_us;
 	pair_seen.finished++;
+	pair_seen.duration_us = duration_us;
 	pair_seen.finish_code = code;
 }
 

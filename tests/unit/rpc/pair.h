@@ -90,6 +90,7 @@ size_t pair_message_count(const struct pair_stream *stream);
 struct pair_seen {
 	unsigned opened, messages, half_closed, closed, writable, started, finished;
 	enum es_grpc_code finish_code;
+	uint64_t duration_us;
 	int refuse;               /* the status that the hook `start` answers; 0: none */
 	struct es_rpc_call *hung; /* of Hang and Bidi: the last call */
 	bool hold;                /* Hang holds its calls */

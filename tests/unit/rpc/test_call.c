@@ -219,6 +219,19 @@ static void the_deadline_ends_a_call(void **state)
 	assert_false(stream->closed);
 }
 
+static void durations_are_of_the_clock_that_was_given(void **state)
+{
+	struct pair_stream *stream = pair_call(&pair, "/t.S/Hang", "x");
+
+	(void)state;
+	pair_pump(&pair);
+	pair.now_ms += 250;
+	es_rpc_finish(pair_seen.hung, ES_GRPC_OK, NULL);
+	assert_int_equal(pair_seen.duration_us, 250000);
+	pair_pump(&pair);
+	pair_expect(stream, "0", "");
+}
+
 static void calls_are_recycled(void **state)
 {
 	uint64_t live;
@@ -292,6 +305,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_hook_may_refuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_deadline_ends_a_call, setup, teardown),
+		cmocka_unit_test_setup_teardown(durations_are_of_the_clock_that_was_given, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(calls_are_recycled, setup, teardown),
 		cmocka_unit_test(every_failure_of_memory_is_survived),
 	};
