@@ -316,8 +316,11 @@ static void init_handle(struct es_net_conn *conn)
 int es_net_conn_accept(struct es_net_listener *listener)
 {
 	struct es_net *net = listener->net;
-	struct es_net_conn *conn = es_calloc(net->mem, 1, sizeof(*conn));
+	struct es_net_conn *conn;
 
+	if (net->connections_max > 0 && net->stats.connections_open >= net->connections_max)
+		return ES_EBUSY;
+	conn = es_calloc(net->mem, 1, sizeof(*conn));
 	if (conn == NULL)
 		return ES_ENOMEM;
 	conn->net = net;

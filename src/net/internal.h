@@ -30,6 +30,7 @@ struct es_net {
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 	struct es_net_stats stats;
+	uint64_t connections_max; /* 0: no limit */
 };
 
 union es_net_handle {
@@ -44,7 +45,7 @@ struct es_net_listener {
 	struct es_queue link;
 	union es_net_handle h;
 	bool is_unix;
-	bool waiting; /* a connection could not be accepted for want of memory */
+	bool waiting; /* a connection could not be accepted for want of memory, or room */
 	void (*accepted)(void *ctx, struct es_net_conn *conn);
 	void *ctx;
 };
@@ -77,7 +78,8 @@ struct es_net_conn {
 	size_t unsent_bytes;
 };
 
-/* conn.c. ES_ENOMEM: nothing was accepted, try again. */
+/* conn.c. ES_ENOMEM, ES_EBUSY: nothing was accepted, try again. libuv takes no other connection from
+ * this listener until then. */
 int es_net_conn_accept(struct es_net_listener *listener);
 void es_net_conn_flush_now(struct es_net_conn *conn);
 

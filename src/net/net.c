@@ -18,13 +18,19 @@ static void on_idle(uv_idle_t *handle)
 
 static void retry_accepts(struct es_net *net)
 {
-	struct es_queue *q;
+	struct es_queue *next;
 
-	for (q = net->listeners.next; q != &net->listeners; q = q->next) {
+	for (struct es_queue *q = net->listeners.next; q != &net->listeners; q = next) {
 		struct es_net_listener *listener = ES_QUEUE_ITEM(q, struct es_net_listener, link);
 
-		if (listener->waiting)
-			listener->waiting = es_net_conn_accept(listener) < 0;
+		next = q->next;
+		if (!listener->waiting)
+			continue;
+		if (es_net_conn_accept(listener) < 0)
+			return;
+		listener->waiting = false;
+		es_queue_remove(q); /* the others' turn */
+		es_queue_push(&net->listeners, q);
 	}
 }
 
@@ -83,6 +89,11 @@ int es_net_new(uv_loop_t *loop, const struct es_mem *mem, struct es_net **ret_ne
 	uv_unref((uv_handle_t *)&net->prepare);
 	*ret_net = net;
 	return 0;
+}
+
+void es_net_limit(struct es_net *net, uint64_t connections_max)
+{
+	net->connections_max = connections_max;
 }
 
 void es_net_handle_closed(struct es_net *net)

@@ -33,17 +33,20 @@ int es_net_new(struct uv_loop_s *loop, const struct es_mem *mem, struct es_net *
  */
 void es_net_close(struct es_net *net, void (*closed)(void *ctx), void *ctx);
 
+/* At most so many connections at a time; more wait in the backlogs of their listeners until one is
+ * gone, the listeners taking turns. 0, as at the beginning: as many as come. */
+void es_net_limit(struct es_net *net, uint64_t connections_max);
+
 struct es_net_address {
 	const char *host; /* numeric or a name (IPv4 is preferred); NULL, "", "0.0.0.0", "::": every
 			     address */
 	uint16_t port;    /* 0: any free one */
-	const char *unix_path; /* not NULL: a unix socket instead; an abandoned file is replaced */
+	const char *unix_path; /* not NULL: a unix socket instead; an abandoned one is replaced */
 	bool reuse_port;
-	bool reuse_address; /* always on for TCP, as everybody expects of a server that restarts */
 };
 
 /*
- * Bind and listen. `accepted` is called for each connection and must start or close it before it
+ * Bind and listen; TCP with SO_REUSEADDR, as everybody expects of a server that restarts. `accepted` is called for each connection and must start or close it before it
  * returns. *ret_port is what was bound (0 for unix). ES_EBUSY: in use; ES_EINVAL: not an address;
  * ES_EIO; ES_ENOMEM; `errmsg` names the address and the reason.
  */

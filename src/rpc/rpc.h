@@ -46,6 +46,7 @@ struct es_rpc_config {
 	 * SETTINGS, the request message of a unary or server-streaming call. And how long an
 	 * HTTP/1.1 connection may be idle. */
 	uint64_t http1_idle_ms;
+	uint64_t connections_max; /* more wait until one is gone (es_net_limit); 0: no limit */
 };
 
 int es_rpc_server_new(const struct es_rpc_config *config, struct es_rpc_server **ret_server);
@@ -213,7 +214,7 @@ struct es_rpc_listen {
 	/* NULL: all registered HTTP handlers; else only those whose path is in this NULL-terminated
 	 * list. */
 	const char *const *http_paths;
-	bool reuse_port, reuse_address;
+	bool reuse_port;
 };
 
 /* Bind and accept. *ret_port is the bound port (0 for unix). `errmsg` says what failed, for which

@@ -190,6 +190,7 @@ int es_rpc_server_new(const struct es_rpc_config *config, struct es_rpc_server *
 		rc = es_net_new(config->loop, server->mem, &server->net);
 		if (rc < 0)
 			goto fail;
+		es_net_limit(server->net, config->connections_max);
 		rc = timers_new(server);
 		if (rc < 0) {
 			es_net_close(server->net, NULL, NULL);
@@ -326,7 +327,7 @@ int es_rpc_server_listen(struct es_rpc_server *server, const struct es_rpc_liste
 			 uint16_t *ret_port, char *errmsg, size_t errmsg_size)
 {
 	struct es_net_address address = {listen->host, listen->port, listen->unix_path,
-					 listen->reuse_port, listen->reuse_address};
+					 listen->reuse_port};
 	struct listener *listener = es_calloc(server->mem, 1, sizeof(*listener));
 	int rc;
 

@@ -35,6 +35,7 @@ enum {
 	CLOSE_MS = 30000,       /* what writes under way may take after the calls are gone */
 	FAILED_CLOSE_MS = 3000, /* the same when the member has failed: its disk may never answer */
 	ERROR_BYTES_MAX = 1024,
+	OWN_FDS = 150, /* kept from connections, for the log and all else: as many as etcd keeps */
 	SAME_SIGNAL_MS = 200, /* what comes so soon after the first signal is the same one */
 };
 
@@ -55,6 +56,7 @@ struct es_server {
 	uv_loop_t loop;
 	uv_signal_t terminate, interrupt;
 	uv_timer_t patience; /* runs while stopping */
+	uint64_t fds;        /* the limit of open files; 0: not known */
 	struct es_cluster_ids ids;
 	struct es_datadir *datadir;
 	struct es_rpc_server *rpc;
@@ -297,6 +299,7 @@ static int open_rpc(struct es_server *s)
 		.keepalive_interval_ms = c->keepalive_interval_ms,
 		.keepalive_timeout_ms = c->keepalive_timeout_ms,
 		.http1_idle_ms = HTTP1_IDLE_MS,
+		.connections_max = s->fds == 0 ? 0 : s->fds - OWN_FDS,
 	};
 	const struct es_metrics_config metrics = {
 		.mem = s->mem,
@@ -341,7 +344,6 @@ static int listen_on(struct es_server *s, const struct es_url_list *urls, unsign
 			.faces = faces,
 			.http_paths = metrics ? es_health_metrics_paths : NULL,
 			.reuse_port = s->config->reuse_port,
-			.reuse_address = s->config->reuse_address,
 		};
 		struct listener *l = es_arena_calloc(&s->arena, 1, sizeof(*l));
 		int rc;
@@ -479,12 +481,13 @@ static int open_api(struct es_server *s)
 	};
 
 	if (es_health_new(&health, &s->health) < 0 ||
-	    es_api_register(s->rpc, s->engine, &api, &s->api) < 0 || es_rpc_register_reflection(s->rpc) < 0)
+	    es_api_register(s->rpc, s->engine, &api, &s->api) < 0 ||
+	    es_rpc_register_reflection(s->rpc) < 0)
 		return no_memory(s);
 	return 0;
 }
 
-static void log_start(struct es_server *s, uint64_t fds)
+static void log_start(struct es_server *s)
 {
 	const struct es_config *c = s->config;
 	const char *peer_urls = es_urls_join(&s->arena, &c->listen_peer);
@@ -501,7 +504,8 @@ static void log_start(struct es_server *s, uint64_t fds)
 	       ES_INT("quota-backend-bytes", c->quota_bytes),
 	       ES_UINT("max-request-bytes", c->max_request_bytes),
 	       ES_STR("initial-cluster", c->initial_cluster),
-	       ES_STR("initial-cluster-token", c->initial_cluster_token), ES_UINT("fd-limit", fds));
+	       ES_STR("initial-cluster-token", c->initial_cluster_token),
+	       ES_UINT("fd-limit", s->fds));
 	if (c->advertise_host != NULL)
 		es_log(s->log, ES_LOG_INFO, "detected default host for advertise",
 		       ES_STR("host", c->advertise_host));
@@ -512,11 +516,25 @@ static void log_start(struct es_server *s, uint64_t fds)
 		es_log(s->log, ES_LOG_WARN, "fsync is off: a crash of the machine loses data");
 }
 
+static int look_at_fds(struct es_server *s)
+{
+	s->fds = es_process_raise_fd_limit();
+	if (s->fds == 0 || s->fds > OWN_FDS)
+		return 0;
+	(void)snprintf(
+		s->errmsg, sizeof(s->errmsg),
+		"the limit of open files is %llu, and %d are kept for the log and the like, so no "
+		"client could connect; raise it (ulimit -n, LimitNOFILE=)",
+		(unsigned long long)s->fds, OWN_FDS);
+	return ES_EINVAL;
+}
+
 static int start(struct es_server *s)
 {
-	uint64_t fds = es_process_raise_fd_limit();
-	int rc = open_datadir(s);
+	int rc = look_at_fds(s);
 
+	if (rc == 0)
+		rc = open_datadir(s);
 	if (rc == 0)
 		rc = open_rpc(s);
 	if (rc == 0)
@@ -525,7 +543,7 @@ static int start(struct es_server *s)
 		rc = write_member(s);
 	if (rc < 0)
 		return rc;
-	log_start(s, fds);
+	log_start(s);
 	rc = open_engine(s);
 	if (rc == 0)
 		rc = open_api(s);

@@ -1,6 +1,7 @@
 """The daemon as a process: signals, the lock on the data folder, modes, restarts."""
 import os
 import signal
+import socket
 import stat
 import subprocess
 import threading
@@ -179,3 +180,42 @@ def test_an_idle_member_is_small(member):
     time.sleep(0.5)
     limit = 200 if "build-dev" in str(BINARY) else 64
     assert member.rss_bytes() < limit << 20
+
+
+def limit_files(count):
+    """For `wrap`: a process that may have so many files open, and cannot raise that."""
+    return ("prlimit", f"--nofile={count}:{count}")
+
+
+def test_connections_do_not_take_the_files_that_the_log_needs(new_member):
+    member = new_member(wrap=limit_files(150 + 10)).start()
+    client = member.client()
+    client.put("a", "1")
+    sockets = [socket.create_connection(("127.0.0.1", member.port)) for _ in range(200)]
+    ask = b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n"
+    for s in sockets:
+        s.sendall(ask)
+        s.settimeout(10)
+    assert sockets[0].recv(1000).startswith(b"HTTP/1.1 200")
+    # Enough for new segments of the log, each of which needs files.
+    for n in range(30):
+        client.put(f"k{n}", os.urandom(1 << 20))
+    sockets[-1].settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        sockets[-1].recv(1000)
+    # Who waits is served when others go.
+    sockets[-1].settimeout(10)
+    for s in sockets[:-1]:
+        s.close()
+    assert sockets[-1].recv(1000).startswith(b"HTTP/1.1 200")
+    sockets[-1].close()
+    assert member.client().get("a") == b"1"
+    assert member.stop() == 0
+
+
+@pytest.mark.ours
+def test_a_limit_of_files_that_leaves_no_connection_is_refused(new_member):
+    member = new_member(wrap=limit_files(150)).start(wait=False)
+    assert member.wait_exit() == 1
+    assert "the limit of open files is 150" in member.output()
+    assert not member.data_dir.exists()
