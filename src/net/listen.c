@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -179,10 +180,12 @@ static int listen_tcp(struct es_net *net, const struct es_net_address *address,
 	return rc;
 }
 
-/* A socket file that nobody serves is left over from a process that died. */
+/* A socket that nobody serves is left over from a process that died. Anything else that is there
+ * (UV_ENOTSOCK) is not ours to remove. */
 static int clear_abandoned(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat found;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int rc;
 
@@ -193,9 +196,11 @@ static int clear_abandoned(const char *path)
 	close(fd);
 	if (rc == 0 || rc == EAGAIN)
 		return UV_EADDRINUSE;
-	if (rc == ECONNREFUSED && unlink(path) < 0 && errno != ENOENT)
-		return uv_translate_sys_error(errno);
-	return 0;
+	if (rc != ECONNREFUSED)
+		return 0;
+	if (lstat(path, &found) == 0 && !S_ISSOCK(found.st_mode))
+		return UV_ENOTSOCK;
+	return unlink(path) < 0 && errno != ENOENT ? uv_translate_sys_error(errno) : 0;
 }
 
 static int bind_unix(struct es_net_listener *listener, const char *path)
@@ -231,7 +236,8 @@ static int listen_unix(struct es_net *net, const char *path,
 	rc = bind_unix(listener, path);
 	if (rc < 0)
 		return fail(errmsg, errmsg_size, status_of_uv(rc),
-			    "cannot listen on unix socket %s: %s", path, uv_strerror(rc));
+			    "cannot listen on unix socket %s: %s", path,
+			    rc == UV_ENOTSOCK ? "what is there is not a socket" : uv_strerror(rc));
 	*ret_listener = listener;
 	return 0;
 }
