@@ -127,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t clock = 1000;
 	struct es_fault_mem fault;
-	struct es_env env = {now_ms, now_ms, NULL, &clock};
+	struct es_env env = {now_ms, now_ms, NULL, &clock, NULL};
 	struct es_rpc_config config = {
 		.mem = &fault.mem,
 		.env = &env,

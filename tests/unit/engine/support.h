@@ -78,7 +78,7 @@ static inline void fixture_open(struct fixture *f)
 	char errmsg[512];
 	int rc;
 
-	f->env = (struct es_env){fixture_now, fixture_wall, fixture_random, f};
+	f->env = (struct es_env){fixture_now, fixture_wall, fixture_random, f, NULL};
 	if (f->config.mem == NULL)
 		f->config = (struct es_engine_config){
 			.mem = es_mem_default(),
