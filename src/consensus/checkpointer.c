@@ -147,6 +147,12 @@ static void work(uv_work_t *request)
 	}
 }
 
+/* Nothing is handed to libraft after a fault (consensus.c, C3). */
+static bool is_over(const struct es_checkpoint_run *run)
+{
+	return run->abandon || run->consensus->fault < 0;
+}
+
 /* The store is not needed any more, and the outcome is known. */
 static void settle(struct es_checkpoint_run *run)
 {
@@ -173,7 +179,7 @@ static void settle(struct es_checkpoint_run *run)
 		es_mvcc_unpin(c->store, &run->pin);
 		c->base_does_not_fit = run->status == ES_ENOSPC; /* K6 */
 		c->checkpoint_not_before_ms = now_ms + RETRY_MS;
-		if (!run->abandon)
+		if (!is_over(run))
 			es_log(c->log, ES_LOG_WARN,
 			       "checkpoint failed; the log is kept and another one will be tried",
 			       ES_UINT("index", run->index),
@@ -208,7 +214,7 @@ static void after_work(uv_work_t *request, int uv_status)
 		es_free(c->mem, run);
 		es_checkpointer_look(c);
 		es_consensus_wake(c);
-	} else if (run->status < 0 || run->abandon) {
+	} else if (run->status < 0 || is_over(run)) {
 		give_up(run, run->status < 0 ? run->status : ES_ECANCELED);
 	} else if (run->phase == PHASE_COMMIT) {
 		run->phase = PHASE_PUT;
@@ -237,7 +243,7 @@ void es_checkpointer_turn(struct es_consensus *c)
 
 	if (run == NULL || run->phase != PHASE_FILL)
 		return;
-	rc = run->abandon ? ES_ECANCELED : es_checkpoint_fill(run->writer, &run->filled);
+	rc = is_over(run) ? ES_ECANCELED : es_checkpoint_fill(run->writer, &run->filled);
 	if (rc < 0)
 		give_up(run, rc);
 	else

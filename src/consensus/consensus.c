@@ -22,8 +22,10 @@
  *   C2  `leader` is true only when all that was committed before is applied. The only voter knows
  *       that when libraft has started; any other new leader proposes an empty batch and waits
  *       until that is applied.
- *   C3  A fault is final for the node; nothing is handed to libraft after one. After ES_ENOSPC
- *       there is a new node, later.
+ *   C3  A fault is final for the node; nothing is handed to libraft after one: no entry, and no
+ *       checkpoint. After ES_ENOSPC there is a new node, later; until then reads go on. After any
+ *       other nothing is read or accepted any more, from the fault on and not only from the end of
+ *       its turn: what failed may be an apply, and the state behind what is committed.
  */
 
 void es_consensus_fault(struct es_consensus *c, int status, const char *format, ...)
@@ -51,6 +53,12 @@ void es_consensus_wake(struct es_consensus *c)
 		uv_idle_start(&c->idle, on_idle);
 }
 
+/* C3 */
+static bool is_stopped(const struct es_consensus *c)
+{
+	return c->closing || c->failed || (c->fault < 0 && c->fault != ES_ENOSPC);
+}
+
 /* ---- reads ----------------------------------------------------------------------------------- */
 
 static void answer_reads(struct es_consensus *c, int status)
@@ -76,7 +84,7 @@ void es_consensus_read_index(struct es_consensus *c, void (*ready)(void *arg, in
 {
 	struct es_read_waiter *waiter;
 
-	if (c->closing || c->failed) {
+	if (is_stopped(c)) {
 		ready(arg, ES_ESTOPPED);
 		return;
 	}
@@ -349,7 +357,7 @@ static void act_on_fault(struct es_consensus *c)
 	c->failed = true;
 	es_log(c->log, ES_LOG_ERROR, "the log cannot go on", ES_STR("error", c->fault_text));
 	answer_reads(c, ES_ESTOPPED);
-	es_proposals_drop(c, c->fault);
+	es_proposals_drop(c, c->apply_failed ? ES_ESTOPPED : c->fault);
 	c->callbacks.failed(c->callbacks.ctx, c->fault, c->fault_text);
 }
 
@@ -626,11 +634,11 @@ void es_consensus_close(struct es_consensus *c, void (*closed)(void *ctx), void 
 
 int es_consensus_propose(struct es_consensus *c, struct es_slice command, void *op)
 {
-	if (c->closing || c->failed)
+	if (is_stopped(c))
 		return ES_ESTOPPED;
 	if (!c->raft_leader)
 		return ES_ENOT_LEADER;
-	if (c->disk_full)
+	if (c->disk_full || c->fault == ES_ENOSPC)
 		return ES_ENOSPC;
 	return es_proposals_add(c, command, op);
 }

@@ -31,9 +31,9 @@ struct es_consensus_callbacks {
 	 * in (the same on every member). Indexes have gaps: libraft's own entries do not come here.
 	 * An entry may hold no command. */
 	void (*applied)(void *ctx, uint64_t index, uint64_t term, struct es_slice batch);
-	/* A proposal that will not be answered by apply: ES_ENOT_LEADER, ES_ELEADER_CHANGED,
-	 * ES_EIO, ES_ENOSPC, ES_ESTOPPED, ES_ENOMEM. Its outcome may be unknown (it may come back
-	 * in the log). */
+	/* A proposal that will not be answered by apply. ES_ENOT_LEADER, ES_ENOSPC, ES_ENOMEM: it
+	 * is in no log. ES_ELEADER_CHANGED, ES_EIO, ES_ESTOPPED, ES_ETIMEOUT: its outcome may be
+	 * unknown (it may come back in the log). */
 	void (*dropped)(void *ctx, void *op, int status);
 	/* Leader id 0: none known. `is_leader` only becomes true once an entry of this term is
 	 * committed, so that all earlier writes are applied. */
@@ -85,8 +85,9 @@ struct es_consensus_config {
 /*
  * Open the log in data_dir (a new single-member cluster when there is none), verify it, load the
  * newest checkpoint and start. Applying the log behind the checkpoint happens before `leadership`
- * says true. On failure `errmsg` says what, where (file and offset) and the way out; nothing was
- * changed on disk then. Strings of the config are copied, pointers borrowed until closed. After a
+ * says true. On failure `errmsg` says what, where (file and offset) and the way out; what was there
+ * is as it was then, unless all of it was found well and only opening it failed (what a crash left
+ * may be repaired already). Strings of the config are copied, pointers borrowed until closed. After a
  * failure, too, the loop may have handles to close: run it once more before uv_loop_close.
  */
 int es_consensus_open(const struct es_consensus_config *config, struct es_consensus **ret_consensus,

@@ -86,6 +86,7 @@ struct es_consensus {
 
 	/* What stopped us, until it was told. */
 	int fault;
+	bool apply_failed; /* that was it */
 	char fault_text[ES_PATH_BYTES_MAX + 512];
 	bool failed;
 	bool closing;

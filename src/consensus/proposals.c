@@ -161,9 +161,11 @@ static void batch_done(struct raft_apply *request, int raft_status, void *result
 	ES_ASSERT(c->inflight == batch);
 	c->inflight = NULL;
 	if (raft_status != 0)
-		status = c->fault < 0 ? c->fault
-			 : c->closing ? ES_ESTOPPED
-				      : es_node_status(raft_status, "");
+		status = c->apply_failed         ? ES_ESTOPPED /* it is committed */
+			 : c->fault == ES_ENOSPC ? ES_ETIMEOUT /* it may be on disk even so */
+			 : c->fault < 0          ? c->fault
+			 : c->closing            ? ES_ESTOPPED
+						 : es_node_status(raft_status, "");
 	ES_ASSERT(raft_status != 0 || batch->answered == batch->count);
 	batch_drop(batch, status);
 	es_consensus_wake(c);
@@ -254,6 +256,7 @@ int es_proposals_apply(struct es_consensus *c, uint64_t index, uint64_t term, st
 		}
 		rc = c->callbacks.apply(c->callbacks.ctx, index, term, command, op);
 		if (rc < 0) {
+			c->apply_failed = c->fault == 0;
 			es_consensus_fault(c, rc, "cannot apply log entry %llu: %s",
 					   (unsigned long long)index, es_status_text(rc));
 			return rc;

@@ -35,6 +35,7 @@ struct harness {
 	/* Answers to proposals. */
 	uint64_t answered;
 	uint64_t dropped;
+	uint64_t in_doubt; /* of these, with ES_ETIMEOUT */
 	int dropped_status;
 	bool leader;
 	bool full;
@@ -184,6 +185,7 @@ static inline void h_dropped(void *ctx, void *op, int status)
 
 	assert_non_null(op);
 	h->dropped++;
+	h->in_doubt += status == ES_ETIMEOUT;
 	h->dropped_status = status;
 }
 

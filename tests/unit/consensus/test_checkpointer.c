@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "consensus/internal.h"
+#include "consensus/node_internal.h"
 
 static unsigned count_files(const char *folder, const char *below, const char *part)
 {
@@ -353,6 +354,40 @@ static void a_failing_checkpoint_keeps_the_log(void **state)
 	h_remove(folder);
 }
 
+/* Whatever it was doing, libraft stores no checkpoint after a fault. */
+static void a_checkpoint_ends_with_a_fault(void **state)
+{
+	uint8_t before[ES_BLAKE3_BYTES], after[ES_BLAKE3_BYTES];
+	char folder[256];
+	struct harness h;
+	struct es_rng rng;
+
+	(void)state;
+	es_rng_init(&rng, 5);
+	for (int turns = 0; turns < 12; turns++) {
+		h_temporary(folder, sizeof(folder));
+		h_start(&h, folder);
+		load_up(&h, &rng, 20, 60000);
+		es_consensus_checkpoint(h.consensus);
+		H_RUN_UNTIL(&h, h.begun == 1);
+		for (int i = 0; i < turns && h.consensus->run != NULL; i++)
+			uv_run(&h.loop, UV_RUN_ONCE);
+		if (h.ended == 0 && h.consensus->node->put != NULL) {
+			es_consensus_fault(h.consensus, ES_EIO, "a test's");
+			H_RUN_UNTIL(&h, h.ended == 1);
+			assert_int_equal(h.end_status, ES_ECANCELED);
+			assert_int_equal(count_files(folder, "raft", "snapshot-"), 0);
+		}
+		h_digest(&h, before);
+		h_close(&h);
+		h_start(&h, folder);
+		h_digest(&h, after);
+		assert_memory_equal(before, after, sizeof(before));
+		h_close(&h);
+		h_remove(folder);
+	}
+}
+
 /* A large state is written while commands go on; none waits for all of it. */
 static void commands_go_on_beside_a_checkpoint(void **state)
 {
@@ -394,6 +429,7 @@ int main(void)
 		cmocka_unit_test(closing_in_the_middle_of_a_checkpoint),
 		cmocka_unit_test(a_checkpoint_that_cannot_begin_is_tried_again),
 		cmocka_unit_test(a_failing_checkpoint_keeps_the_log),
+		cmocka_unit_test(a_checkpoint_ends_with_a_fault),
 		cmocka_unit_test(commands_go_on_beside_a_checkpoint),
 	};
 

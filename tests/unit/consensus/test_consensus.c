@@ -1,6 +1,7 @@
 #include "harness.h"
 
 #include "base/rng.h"
+#include "consensus/internal.h"
 
 static void a_new_member_leads_and_keeps_what_it_acknowledged(void **state)
 {
@@ -191,8 +192,32 @@ static void reads_wait_until_it_leads(void **state)
 	h_remove(folder);
 }
 
+struct after_fault {
+	uv_check_t check;
+	struct harness *h;
+	bool seen;
+	int ready[2];
+};
+
+/* Comes before the consensus has acted on its fault. */
+static void look_after_fault(uv_check_t *check)
+{
+	struct after_fault *after = check->data;
+	struct harness *h = after->h;
+
+	if (after->seen || h->consensus->fault == 0)
+		return;
+	after->seen = true;
+	assert_int_equal(h->failed, 0);
+	assert_int_equal(es_consensus_propose(h->consensus, ES_SLICE("late"), h), ES_ESTOPPED);
+	es_consensus_read_index(h->consensus, count_ready, after->ready);
+	assert_int_equal(after->ready[0], 0);
+	assert_int_equal(after->ready[1], 1);
+}
+
 static void an_apply_that_fails_stops_the_member(void **state)
 {
+	struct after_fault after = {.h = NULL};
 	char folder[256];
 	struct harness h;
 
@@ -201,15 +226,22 @@ static void an_apply_that_fails_stops_the_member(void **state)
 	h_start(&h, folder);
 	h_propose(&h, "good", 4);
 	H_RUN_UNTIL(&h, h.answered == 1);
+	after.h = &h;
+	after.check.data = &after;
+	uv_check_init(&h.loop, &after.check);
+	uv_check_start(&after.check, look_after_fault);
 	h.apply_error = ES_ENOMEM;
 	h_propose(&h, "bad", 3);
 	h_propose(&h, "bad", 3);
 	H_RUN_UNTIL(&h, h.failed != 0);
+	assert_true(after.seen);
+	uv_close((uv_handle_t *)&after.check, NULL);
 	assert_int_equal(h.failed, ES_ENOMEM);
 	assert_non_null(strstr(h.failed_text, "apply"));
 	assert_int_equal(es_consensus_propose(h.consensus, ES_SLICE("late"), &h), ES_ESTOPPED);
 	h_close(&h);
 	assert_int_equal(h.dropped, 1); /* the one after the one that apply refused */
+	assert_int_equal(h.dropped_status, ES_ESTOPPED);
 
 	h_init(&h, folder);
 	h.apply_error = ES_ENOMEM; /* at start as well */

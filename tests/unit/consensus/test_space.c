@@ -173,6 +173,7 @@ static void a_log_that_ran_out_of_space_is_opened_again(void **state)
 		uv_run(&h.loop, UV_RUN_NOWAIT);
 		h_propose(&h, "waiting", 7);
 		H_RUN_UNTIL(&h, h.dropped == dropped + 2);
+		assert_int_equal(h.in_doubt, i + 1); /* the first: it was handed to libraft */
 		assert_int_equal(h.dropped_status, ES_ENOSPC);
 		assert_true(h.full);
 		H_RUN_UNTIL(&h, h.consensus->log_state == LOG_CLOSED);
