@@ -99,8 +99,9 @@ void es_consensus_close(struct es_consensus *consensus, void (*closed)(void *ctx
 
 /*
  * Propose a command. The bytes are copied. On 0 exactly one of `apply` (with op) or `dropped`
- * follows, later, unless op is NULL. ES_ENOT_LEADER, ES_ENOSPC, ES_ENOMEM, ES_ESTOPPED: nothing
- * follows. A proposal is on its way at the end of this loop turn (a uv_check handle flushes).
+ * follows, later, unless op is NULL. ES_ENOT_LEADER, ES_ENOSPC, ES_ENOMEM, ES_ESTOPPED,
+ * ES_ETOO_MANY_REQUESTS (the log does not keep up: beside what is being written, 64 MiB or 100,000
+ * commands wait): nothing follows. A proposal is on its way at the end of this loop turn (a uv_check handle flushes).
  */
 int es_consensus_propose(struct es_consensus *consensus, struct es_slice command, void *op);
 

@@ -55,6 +55,8 @@ struct es_consensus {
 
 	/* Proposals: full batches, the last one being filled, and the one that is being written. */
 	struct es_queue batches;
+	size_t queued_bytes; /* of the batches in the queue */
+	uint64_t queued_commands;
 	struct es_batch *inflight;
 	bool empty_batch_wanted;
 

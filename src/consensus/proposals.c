@@ -16,8 +16,12 @@
  *       were written completely, which is how corruption is told from a torn tail
  *       (disk/segments.c).
  *   P2  Each op is answered exactly once: by apply, or by dropped.
+ *   P3  What waits has a limit, so that a disk that hangs does not fill the memory. One command of
+ *       any size may wait.
  */
-#define BATCH_BYTES_FIRST 1024
+#define BATCH_BYTES_FIRST   1024
+#define QUEUED_BYTES_MAX    ((size_t)64 << 20)
+#define QUEUED_COMMANDS_MAX 100000
 
 static void batch_free(struct es_batch *batch)
 {
@@ -91,6 +95,25 @@ static int batch_add(struct es_batch *batch, struct es_slice command, void *op)
 	return 0;
 }
 
+static void queue_push(struct es_consensus *c, struct es_batch *batch)
+{
+	es_queue_push(&c->batches, &batch->link);
+	c->queued_bytes += batch->len;
+}
+
+static struct es_batch *queue_pop(struct es_consensus *c)
+{
+	struct es_queue *link = es_queue_pop(&c->batches);
+	struct es_batch *batch;
+
+	if (link == NULL)
+		return NULL;
+	batch = ES_QUEUE_ITEM(link, struct es_batch, link);
+	c->queued_bytes -= batch->len;
+	c->queued_commands -= batch->count;
+	return batch;
+}
+
 static struct es_batch *newest_batch(struct es_consensus *c)
 {
 	return es_queue_empty(&c->batches) ? NULL
@@ -100,24 +123,31 @@ static struct es_batch *newest_batch(struct es_consensus *c)
 int es_proposals_add(struct es_consensus *c, struct es_slice command, void *op)
 {
 	struct es_batch *batch = newest_batch(c);
+	size_t bytes = ES_BATCH_COMMAND_BYTES + command.len;
 	int rc;
 
 	if (command.len > UINT32_MAX / 2)
 		return ES_EINVAL;
-	if (batch == NULL || (batch->count > 0 && batch->len + command.len > c->batch_bytes_max)) {
+	if (c->queued_commands >= QUEUED_COMMANDS_MAX ||
+	    (c->queued_commands > 0 && c->queued_bytes + bytes > QUEUED_BYTES_MAX))
+		return ES_ETOO_MANY_REQUESTS; /* P3 */
+	if (batch != NULL && batch->len + command.len <= c->batch_bytes_max) {
+		rc = batch_add(batch, command, op);
+		if (rc < 0)
+			return rc;
+		c->queued_bytes += bytes;
+	} else {
 		batch = batch_new(c);
 		if (batch == NULL)
 			return ES_ENOMEM;
-		es_queue_push(&c->batches, &batch->link);
-	}
-	rc = batch_add(batch, command, op);
-	if (rc < 0) {
-		if (batch->count == 0) {
-			es_queue_remove(&batch->link);
+		rc = batch_add(batch, command, op);
+		if (rc < 0) {
 			batch_free(batch);
+			return rc;
 		}
-		return rc;
+		queue_push(c, batch);
 	}
+	c->queued_commands++;
 	c->stats.proposals_pending++;
 	if (c->inflight == NULL)
 		es_consensus_wake(c);
@@ -141,11 +171,12 @@ void es_proposals_drop(struct es_consensus *c, int status)
 {
 	struct es_queue dropped;
 	struct es_queue *link;
+	struct es_batch *batch;
 
 	/* A callback may propose again: those are not meant. */
 	es_queue_init(&dropped);
-	while ((link = es_queue_pop(&c->batches)) != NULL)
-		es_queue_push(&dropped, link);
+	while ((batch = queue_pop(c)) != NULL)
+		es_queue_push(&dropped, &batch->link);
 	while ((link = es_queue_pop(&dropped)) != NULL)
 		batch_drop(ES_QUEUE_ITEM(link, struct es_batch, link), status);
 }
@@ -196,11 +227,9 @@ void es_proposals_flush(struct es_consensus *c)
 		}
 		c->empty_batch_wanted = false;
 	} else {
-		struct es_queue *link = es_queue_pop(&c->batches);
-
-		if (link == NULL)
+		batch = queue_pop(c);
+		if (batch == NULL)
 			return;
-		batch = ES_QUEUE_ITEM(link, struct es_batch, link);
 	}
 	raft = es_node_raft(c->node);
 	batch->index = raft_last_index(raft) + 1;

@@ -2,6 +2,7 @@
 
 #include "base/rng.h"
 #include "consensus/internal.h"
+#include "consensus/node_internal.h"
 
 static void a_new_member_leads_and_keeps_what_it_acknowledged(void **state)
 {
@@ -125,6 +126,94 @@ static void a_batch_is_cut_at_its_limit(void **state)
 	assert_true(stats.batches >= 10 && stats.batches <= 13);
 	h_close(&h);
 	h_remove(folder);
+}
+
+/* ---- a disk that hangs ----------------------------------------------------------------------- */
+
+static struct {
+	struct raft_io *io;
+	struct raft_io_append *request;
+	const struct raft_entry *entries;
+	unsigned n;
+	raft_io_append_cb done;
+} hung;
+
+static int hanging_append(struct raft_io *io, struct raft_io_append *request,
+			  const struct raft_entry entries[], unsigned n, raft_io_append_cb done)
+{
+	assert_null(hung.request);
+	hung.io = io;
+	hung.request = request;
+	hung.entries = entries;
+	hung.n = n;
+	hung.done = done;
+	return 0;
+}
+
+/* Until it is refused. Returns how many were accepted. */
+static uint64_t propose_all(struct harness *h, const uint8_t *data, size_t len)
+{
+	uint64_t n = 0;
+	int rc;
+
+	while ((rc = es_consensus_propose(h->consensus, es_slice(data, len), h)) == 0)
+		n++;
+	assert_int_equal(rc, ES_ETOO_MANY_REQUESTS);
+	return n;
+}
+
+static void proposals_have_a_limit_while_the_disk_hangs(void **state)
+{
+	static const size_t sizes[] = {1000000, 10, 0};
+	struct es_consensus_stats stats;
+	uint8_t *data = calloc(1, (size_t)80 << 20);
+	char folder[256];
+	struct harness h;
+	struct es_node *node;
+	uint64_t total = 0;
+
+	(void)state;
+	assert_non_null(data);
+	h_temporary(folder, sizeof(folder));
+	h_start(&h, folder);
+	node = h.consensus->node;
+	for (size_t i = 0; i < ES_ARRAY_LEN(sizes); i++) {
+		int (*append)(struct raft_io *, struct raft_io_append *, const struct raft_entry[],
+			      unsigned, raft_io_append_cb) = node->original_append;
+		struct raft_io_append *request;
+		uint64_t n;
+
+		memset(&hung, 0, sizeof(hung));
+		node->original_append = hanging_append;
+		h_propose(&h, "hangs", 5);
+		uv_run(&h.loop, UV_RUN_NOWAIT);
+		assert_non_null(hung.request);
+		n = propose_all(&h, data, sizes[i]);
+		uv_run(&h.loop, UV_RUN_NOWAIT);
+		assert_int_equal(propose_all(&h, data, sizes[i]), 0);
+		if (sizes[i] > 100)
+			assert_in_range(n * sizes[i], 60u << 20, 64u << 20);
+		else
+			assert_int_equal(n, 100000);
+		total += n + 1;
+		es_consensus_get_stats(h.consensus, &stats);
+		assert_int_equal(stats.proposals_pending, n + 1);
+		/* It comes back. */
+		node->original_append = append;
+		request = hung.request;
+		hung.request = NULL;
+		assert_int_equal(append(hung.io, request, hung.entries, hung.n, hung.done), 0);
+		H_RUN_UNTIL(&h, h.answered == total);
+		h_propose(&h, data, (size_t)80 << 20); /* one of any size */
+		assert_int_equal(es_consensus_propose(h.consensus, ES_SLICE("more"), &h),
+				 ES_ETOO_MANY_REQUESTS);
+		total++;
+		H_RUN_UNTIL(&h, h.answered == total);
+	}
+	assert_int_equal(h.dropped, 0);
+	h_close(&h);
+	h_remove(folder);
+	free(data);
 }
 
 static void closing_answers_everything(void **state)
@@ -287,6 +376,7 @@ int main(void)
 		cmocka_unit_test(commands_of_one_turn_share_an_entry),
 		cmocka_unit_test(commands_of_any_size_survive),
 		cmocka_unit_test(a_batch_is_cut_at_its_limit),
+		cmocka_unit_test(proposals_have_a_limit_while_the_disk_hangs),
 		cmocka_unit_test(closing_answers_everything),
 		cmocka_unit_test(reads_wait_until_it_leads),
 		cmocka_unit_test(an_apply_that_fails_stops_the_member),
