@@ -27,8 +27,9 @@ const char *const *es_schema_list_keys(const struct es_schema *schema);
 const char *es_schema_default(const struct es_schema *schema);
 /* x-kubernetes-map-type: atomic. */
 bool es_schema_map_is_atomic(const struct es_schema *schema);
-/* x-kubernetes-patch-strategy has "merge", or "retainKeys". */
+/* x-kubernetes-patch-strategy has "merge", "replace" or "retainKeys". */
 bool es_schema_patch_merges(const struct es_schema *schema);
+bool es_schema_patch_replaces(const struct es_schema *schema);
 bool es_schema_patch_retains_keys(const struct es_schema *schema);
 /* x-kubernetes-patch-merge-key; NULL: a list of scalars, or none. */
 const char *es_schema_patch_merge_key(const struct es_schema *schema);
