@@ -46,7 +46,8 @@ struct es_json_member {
 	struct es_json value;
 };
 
-#define ES_JSON_DEPTH_MAX 128
+/* Objects and arrays in each other, the outermost counted; with what the innermost holds that makes 128 levels. */
+#define ES_JSON_DEPTH_MAX 127
 
 struct es_json_error {
 	size_t offset;    /* into the text */
@@ -55,11 +56,31 @@ struct es_json_error {
 
 /*
  * Read one value and nothing behind it but white space. Of members with the same name the last one wins. `depth_max`:
- * containers in containers, e.g. ES_JSON_DEPTH_MAX less the depth at which the text will be put. The value points into
- * `text` and `arena`. ES_EDECODE with *ret_error (offset and cause); ES_ENOMEM.
+ * containers in each other, at most ES_JSON_DEPTH_MAX, e.g. that less the depth at which the text will be put; 0 allows
+ * none. The value points into `text` (below 4 GiB) and `arena`. ES_EDECODE with *ret_error (offset and cause);
+ * ES_ENOMEM.
  */
 int es_json_parse(struct es_slice text, unsigned depth_max, struct es_arena *arena,
 		  struct es_json *ret_value, struct es_json_error *ret_error);
+
+/*
+ * How a number with a fraction, an exponent or more than 64 bits becomes a double.
+ *
+ * EXACT: the double closest to what is written; what es_json_write wrote reads back as the same. es_json_parse and
+ * es_json_take read so.
+ *
+ * V0: as the program did that wrote the first catalogs: the digits as far as they fit uint64_t, made a double, times or
+ * over a power of ten, each step rounded, so that the last digits may differ ("1e-214" gives 1.0000000000000001e-214).
+ * What it computed is in files whose bytes are hashed. So the commands of a log under rules v0 are read like this, and
+ * nothing else is: what was stored must not move each time it is read.
+ */
+enum es_json_numbers {
+	ES_JSON_NUMBERS_EXACT,
+	ES_JSON_NUMBERS_V0,
+};
+int es_json_parse_with(struct es_slice text, unsigned depth_max, enum es_json_numbers numbers,
+		       struct es_arena *arena, struct es_json *ret_value,
+		       struct es_json_error *ret_error);
 
 /* Append the canonical form. ES_ENOMEM. */
 int es_json_write(struct es_buf *buf, const struct es_json *value);
