@@ -42,6 +42,22 @@ struct es_datadir {
 	size_t warning_count;
 };
 
+/* The name of a new folder is durable when its parent is synced. `path` is cut there meanwhile. */
+static int sync_parent(const struct es_fs *fs, char *path)
+{
+	char *slash = strrchr(path, '/');
+	int rc;
+
+	if (slash == NULL)
+		return fs->sync_folder(fs->ctx, ".");
+	if (slash == path)
+		return fs->sync_folder(fs->ctx, "/");
+	*slash = '\0';
+	rc = fs->sync_folder(fs->ctx, path);
+	*slash = '/';
+	return rc;
+}
+
 static int make_parents(const struct es_fs *fs, const char *path)
 {
 	char part[ES_PATH_BYTES_MAX];
@@ -52,12 +68,16 @@ static int make_parents(const struct es_fs *fs, const char *path)
 		return ES_EINVAL;
 	memcpy(part, path, len + 1);
 	for (size_t i = 1; i <= len; i++) {
-		if (part[i] != '/' && part[i] != '\0')
+		if ((part[i] != '/' && part[i] != '\0') || part[i - 1] == '/')
 			continue;
 		part[i] = '\0';
 		rc = fs->mkdir(fs->ctx, part);
+		if (rc == 0)
+			rc = sync_parent(fs, part);
 		/* What is there need not be writable; the last part is looked at below. */
-		if (rc < 0 && rc != ES_EEXIST && (i == len || access(part, F_OK) != 0))
+		else if (rc == ES_EEXIST || (i < len && access(part, F_OK) == 0))
+			rc = 0;
+		if (rc < 0)
 			return rc;
 		part[i] = path[i];
 	}

@@ -60,6 +60,56 @@ static void a_new_folder_is_private_and_remembers(void **state)
 	s_remove(base);
 }
 
+static struct {
+	char paths[8][300];
+	size_t count;
+} synced;
+
+static int note_sync_folder(void *ctx, const char *path)
+{
+	(void)ctx;
+	assert_true(synced.count < 8);
+	snprintf(synced.paths[synced.count++], sizeof(synced.paths[0]), "%s", path);
+	return es_fs_posix()->sync_folder(NULL, path);
+}
+
+/* A power failure must not take a folder with data in it. */
+static void the_names_of_new_folders_are_durable(void **state)
+{
+	struct es_fs fs = *es_fs_posix();
+	char base[256], path[300], expected[300];
+	struct es_datadir *d;
+
+	(void)state;
+	fs.sync_folder = note_sync_folder;
+	s_temporary(base);
+	for (int again = 0; again < 2; again++) {
+		synced.count = 0;
+		snprintf(path, sizeof(path), "%s/some//where/data/", base);
+		assert_int_equal(es_datadir_open(es_mem_default(), &fs, path, "x", "x", &d, errmsg,
+						 sizeof(errmsg)),
+				 0);
+		es_datadir_close(d);
+		assert_int_equal(synced.count, again ? 0 : 3);
+	}
+	assert_string_equal(synced.paths[0], base);
+	snprintf(expected, sizeof(expected), "%s/some/", base);
+	assert_string_equal(synced.paths[1], expected);
+	snprintf(expected, sizeof(expected), "%s/some//where", base);
+	assert_string_equal(synced.paths[2], expected);
+	/* Relative to where we are. */
+	assert_int_equal(chdir(base), 0);
+	synced.count = 0;
+	assert_int_equal(es_datadir_open(es_mem_default(), &fs, "data", "x", "x", &d, errmsg,
+					 sizeof(errmsg)),
+			 0);
+	es_datadir_close(d);
+	assert_int_equal(synced.count, 1);
+	assert_string_equal(synced.paths[0], ".");
+	assert_int_equal(chdir("/"), 0);
+	s_remove(base);
+}
+
 /* The file that docs/formats/data-folder.md shows. */
 static void the_documented_member_is_read(void **state)
 {
@@ -384,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_folder_is_private_and_remembers),
+		cmocka_unit_test(the_names_of_new_folders_are_durable),
 		cmocka_unit_test(the_documented_member_is_read),
 		cmocka_unit_test(any_name_comes_back),
 		cmocka_unit_test(a_second_holder_hears_of_the_first),
