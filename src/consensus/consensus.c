@@ -420,6 +420,8 @@ static int make_folders(struct es_consensus *c, const char *data_dir, char *errm
 	int rc;
 
 	rc = c->fs->mkdir(c->fs->ctx, c->checkpoint_dir);
+	if (rc == 0)
+		rc = c->fs->sync_folder(c->fs->ctx, data_dir);
 	if (rc < 0 && rc != ES_EEXIST) {
 		snprintf(errmsg, errmsg_size, "%s: %s", c->checkpoint_dir, strerror(errno));
 		return rc;
@@ -445,6 +447,28 @@ static int make_folders(struct es_consensus *c, const char *data_dir, char *errm
 		return ES_ENOENT;
 	}
 	return bootstrap(c, data_dir, errmsg, errmsg_size);
+}
+
+/* A member that cannot write checkpoints would only find out when its log is long. */
+static int try_checkpoint_folder(struct es_consensus *c, char *errmsg, size_t errmsg_size)
+{
+	char path[ES_PATH_BYTES_MAX];
+	int file;
+	/* A name that the sweep removes, should we not come to it. */
+	int rc = es_fs_join(c->checkpoint_dir, "0000000000000000.manifest.tmp", path);
+
+	if (rc == 0)
+		rc = c->fs->open(c->fs->ctx, path, ES_FS_CREATE, &file);
+	if (rc == ES_ENOSPC)
+		return 0; /* reads go on then, and there may be space again */
+	if (rc < 0) {
+		snprintf(errmsg, errmsg_size, "%s: cannot write there: %s", c->checkpoint_dir,
+			 rc == ES_EINVAL ? "the path is too long" : strerror(errno));
+		return rc;
+	}
+	c->fs->close(c->fs->ctx, file);
+	(void)c->fs->unlink(c->fs->ctx, path);
+	return 0;
 }
 
 /*
@@ -584,6 +608,9 @@ int es_consensus_open(const struct es_consensus_config *config, struct es_consen
 	if (rc < 0)
 		goto fail;
 	rc = make_folders(c, config->data_dir, errmsg, errmsg_size);
+	if (rc < 0)
+		goto fail;
+	rc = try_checkpoint_folder(c, errmsg, errmsg_size);
 	if (rc < 0)
 		goto fail;
 	c->store = c->callbacks.restore_store(c->callbacks.ctx);

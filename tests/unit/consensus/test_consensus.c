@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include <errno.h>
+
 #include "base/rng.h"
 #include "consensus/internal.h"
 #include "consensus/node_internal.h"
@@ -369,6 +371,58 @@ static void a_wrong_configuration_is_refused(void **state)
 	h_remove(folder);
 }
 
+static int open_error;
+
+static int open_not_in_checkpoints(void *ctx, const char *path, enum es_fs_open how, int *ret_file)
+{
+	(void)ctx;
+	if (how == ES_FS_CREATE && strstr(path, "/checkpoints/") != NULL) {
+		errno = open_error;
+		return es_fs_status(open_error);
+	}
+	return es_fs_posix()->open(NULL, path, how, ret_file);
+}
+
+static void a_folder_that_takes_no_checkpoints_is_refused(void **state)
+{
+	struct es_fs fs = *es_fs_posix();
+	char folder[256], path[300];
+	struct harness h;
+	FILE *f;
+
+	(void)state;
+	h_temporary(folder, sizeof(folder));
+	h_start(&h, folder);
+	h_propose(&h, "one", 3);
+	H_RUN_UNTIL(&h, h.answered == 1);
+	h_close(&h);
+
+	fs.open = open_not_in_checkpoints;
+	open_error = EACCES;
+	h_init(&h, folder);
+	h.config.fs = &fs;
+	assert_int_equal(h_open(&h), ES_EIO);
+	assert_non_null(strstr(h.errmsg, "/checkpoints: cannot write there: Permission denied"));
+	open_error = ENOSPC; /* is no reason */
+	assert_int_equal(h_open(&h), 0);
+	h_close(&h);
+
+	snprintf(path, sizeof(path), "%s/checkpoints", folder);
+	assert_int_equal(rmdir(path), 0); /* nothing stayed in it */
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fclose(f);
+	h_init(&h, folder);
+	assert_int_equal(h_open(&h), ES_EIO);
+	assert_non_null(strstr(h.errmsg, "/checkpoints: Not a directory"));
+	h_close(&h);
+	assert_int_equal(unlink(path), 0);
+	h_start(&h, folder);
+	assert_int_equal(h.commands, 1);
+	h_close(&h);
+	h_remove(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +435,7 @@ int main(void)
 		cmocka_unit_test(reads_wait_until_it_leads),
 		cmocka_unit_test(an_apply_that_fails_stops_the_member),
 		cmocka_unit_test(a_wrong_configuration_is_refused),
+		cmocka_unit_test(a_folder_that_takes_no_checkpoints_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
