@@ -78,30 +78,32 @@ static bool is_low_surrogate(int32_t unit)
 	return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/* The escape at `at`, which is its backslash: its length in *ret_len. */
-static int check_escape(struct es_json_text *text, const uint8_t *at, size_t *ret_len)
+/* The length of the escape at `at`, which is its backslash; 0: there is none such, and the text has failed. */
+static size_t escape_len(struct es_json_text *text, const uint8_t *at)
 {
 	int32_t unit;
 
-	if (text->end - at < 2)
-		return es_json_fail(text, text->end, "a string without an end");
-	*ret_len = 2;
-	if (at[1] != 'u')
-		return at[1] != 0 && strchr("\"\\/bfnrt", at[1]) != NULL
-			       ? 0
-			       : es_json_fail(text, at, "an escape that there is not");
-	unit = hex4(at + 2, text->end);
-	if (unit < 0)
-		return es_json_fail(text, at, "\\u without four hexadecimal digits");
-	*ret_len = 6;
-	if (is_low_surrogate(unit))
-		return es_json_fail(text, at, "half of a surrogate pair");
-	if (!is_high_surrogate(unit))
+	if (text->end - at < 2) {
+		es_json_fail(text, text->end, "a string without an end");
 		return 0;
-	if (text->end - at < 12 || at[6] != '\\' || at[7] != 'u' ||
-	    !is_low_surrogate(hex4(at + 8, text->end)))
-		return es_json_fail(text, at, "half of a surrogate pair");
-	*ret_len = 12;
+	}
+	if (at[1] != 'u') {
+		if (at[1] != 0 && strchr("\"\\/bfnrt", at[1]) != NULL)
+			return 2;
+		es_json_fail(text, at, "an escape that there is not");
+		return 0;
+	}
+	unit = hex4(at + 2, text->end);
+	if (unit < 0) {
+		es_json_fail(text, at, "\\u without four hexadecimal digits");
+		return 0;
+	}
+	if (!is_high_surrogate(unit) && !is_low_surrogate(unit))
+		return 6;
+	if (is_high_surrogate(unit) && text->end - at >= 12 && at[6] == '\\' && at[7] == 'u' &&
+	    is_low_surrogate(hex4(at + 8, text->end)))
+		return 12;
+	es_json_fail(text, at, "half of a surrogate pair");
 	return 0;
 }
 
@@ -120,7 +122,8 @@ int es_json_pass_string(struct es_json_text *text, struct es_slice *ret_raw, boo
 			break;
 		if (*at == '\\') {
 			*ret_escapes = true;
-			if (check_escape(text, at, &len) < 0)
+			len = escape_len(text, at);
+			if (len == 0)
 				return ES_EDECODE;
 		} else if (*at < ' ') {
 			return es_json_fail(text, at, "a control character in a string");

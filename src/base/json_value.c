@@ -174,7 +174,7 @@ const char *es_json_type_name(enum es_json_type type)
 	case ES_JSON_ARRAY: return "array";
 	case ES_JSON_OBJECT: return "object";
 	}
-	ES_ASSERT(!"a type of JSON");
+	ES_ASSERT(false);
 }
 
 static bool items_eq(const struct es_json *a, const struct es_json *b)
@@ -211,7 +211,7 @@ bool es_json_eq(const struct es_json *a, const struct es_json *b)
 	case ES_JSON_OBJECT:
 		return a->count == b->count && (a->u.members == b->u.members || members_eq(a, b));
 	}
-	ES_ASSERT(!"a type of JSON");
+	ES_ASSERT(false);
 }
 
 /* ---- making ----------------------------------------------------------------------------- */

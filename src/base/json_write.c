@@ -158,7 +158,7 @@ static int write_value(struct es_buf *buf, const struct es_json *value)
 	case ES_JSON_ARRAY: return write_array(buf, value);
 	case ES_JSON_OBJECT: return write_object(buf, value);
 	}
-	ES_ASSERT(!"a type of JSON");
+	ES_ASSERT(false);
 }
 
 int es_json_write(struct es_buf *buf, const struct es_json *value)
