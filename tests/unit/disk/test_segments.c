@@ -379,6 +379,29 @@ static void bytes_that_look_like_a_batch_do_not_count(void **state)
 	world_close(&w);
 }
 
+/* Small numbers look like the number of entries in a batch. To take the checksum of what they speak
+ * of would take minutes or hours. */
+static void a_torn_write_of_numbers_is_judged_soon(void **state)
+{
+	struct world w;
+	struct es_buf bytes = segment_begin();
+
+	(void)state;
+	world_open(&w);
+	add_batch(&bytes, 2, 1);
+	add_batch(&bytes, 3, 1);
+	bytes.data[bytes.len - 1] ^= 1;
+	while (bytes.len < 8u << 20)
+		assert_int_equal(es_buf_append_u64le(&bytes, bytes.len % 9 == 0 ? 1 : 200000), 0);
+	put(&w, "open-1", &bytes);
+	alarm(60);
+	assert_int_equal(check(&w), 0);
+	alarm(0);
+	assert_int_equal(w.report.last_index, 2);
+	assert_int_equal(w.report.cut_offset, 56);
+	world_close(&w);
+}
+
 static void what_was_acknowledged_is_not_torn(void **state)
 {
 	struct world w;
@@ -668,6 +691,7 @@ int main(void)
 		cmocka_unit_test(a_segment_may_be_full_to_the_last_word),
 		cmocka_unit_test(a_broken_batch_is_torn_only_at_the_very_end),
 		cmocka_unit_test(bytes_that_look_like_a_batch_do_not_count),
+		cmocka_unit_test(a_torn_write_of_numbers_is_judged_soon),
 		cmocka_unit_test(what_was_acknowledged_is_not_torn),
 		cmocka_unit_test(closed_segments_must_fit_together),
 		cmocka_unit_test(snapshots_must_be_whole),
