@@ -194,7 +194,7 @@ static int predecessor(struct es_api_line *line, struct es_arena *arena, struct 
 	if (end == NULL)
 		return ES_ENOMEM;
 	req.range = (struct es_mvcc_range){line->prefix, es_api_prefix_end(line->prefix, end)};
-	rc = es_mvcc_range(es_engine_store(line->api->engine), &req, arena, &res);
+	rc = es_engine_range(line->api->engine, &req, arena, &res);
 	*ret_found = rc == 0 && res.n > 0;
 	if (*ret_found) {
 		es_mvcc_version_kv(res.versions[0], &kv);

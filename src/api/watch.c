@@ -340,6 +340,10 @@ static void on_idle(uv_idle_t *idle)
 	struct es_queue later;
 	struct es_queue *link;
 
+	if (es_engine_has_failed(api->engine)) {
+		(void)uv_idle_stop(idle);
+		return; /* what changed last may be half of a change */
+	}
 	es_queue_init(&later);
 	while (api->watch_cost - before < TURN_COST_MAX &&
 	       (link = es_queue_pop(&api->ready_streams)) != NULL) {
@@ -458,6 +462,10 @@ static void watch_message(struct es_rpc_call *call, struct es_slice request)
 	Etcdserverpb__WatchRequest *message;
 	struct es_arena arena;
 
+	if (es_engine_has_failed(stream->api->engine)) {
+		fail(stream, ES_ESTOPPED);
+		return;
+	}
 	es_arena_init(&arena, stream->api->config.mem, 1024);
 	message = es_api_unpack(&arena, &etcdserverpb__watch_request__descriptor, request);
 	if (message == NULL) {
@@ -556,6 +564,8 @@ void es_api_watch_tick(struct es_api *api, uint64_t now_ms, bool leaderless)
 {
 	struct es_queue *link = api->watch_streams.next;
 
+	if (es_engine_has_failed(api->engine))
+		return;
 	while (link != &api->watch_streams) {
 		struct watch_stream *stream = ES_QUEUE_ITEM(link, struct watch_stream, link);
 

@@ -286,6 +286,16 @@ static bool refused_when_corrupt(enum es_command_kind kind)
 	return kind != ES_COMMAND_ALARM && kind != ES_COMMAND_MEMBER;
 }
 
+/* The command is in the log, and a restart applies it: whoever waits must not believe that it was
+ * refused. Nobody sees what was done of it. */
+static int apply_failed(struct es_engine *e, struct es_proposal *proposal, int status)
+{
+	e->failed = true;
+	es_engine_op_done(e, proposal, ES_ESTOPPED);
+	es_arena_close(&e->scratch);
+	return status;
+}
+
 int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice bytes, void *pending)
 {
 	struct es_engine *e = ctx;
@@ -299,7 +309,7 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 	(void)index;
 	(void)term;
 	if (rc < 0)
-		return rc;
+		return apply_failed(e, proposal, rc);
 	if (alarm_active(e, ES_ALARM_CORRUPT) && refused_when_corrupt(command.kind)) {
 		if (command.kind == ES_COMMAND_LEASE_REVOKE)
 			e->revoking_check = true;
@@ -353,7 +363,9 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 	}
 	if (rc == ES_ENOMEM || rc == ES_ECORRUPT)
 		fatal = rc;
+	if (fatal < 0)
+		return apply_failed(e, proposal, fatal);
 	es_engine_op_done(e, proposal, rc);
 	es_arena_close(&e->scratch);
-	return fatal;
+	return 0;
 }

@@ -252,8 +252,13 @@ static void on_tick(uv_timer_t *timer)
 static void on_background(uv_idle_t *idle)
 {
 	struct es_engine *e = idle->data;
-	bool more = es_engine_hash_slice(e);
+	bool more;
 
+	if (e->failed) {
+		(void)uv_idle_stop(idle);
+		return;
+	}
+	more = es_engine_hash_slice(e);
 	/* Behind the hashes: compaction may have waited for the pin of the one that has just ended.
 	 */
 	more |= es_engine_compact_slice(e);
@@ -501,6 +506,11 @@ struct es_watch_hub *es_engine_watch_hub(struct es_engine *e)
 	return e->hub;
 }
 
+bool es_engine_has_failed(const struct es_engine *e)
+{
+	return e->failed;
+}
+
 struct es_consensus *es_engine_consensus(const struct es_engine *e)
 {
 	return e->consensus;
@@ -523,6 +533,8 @@ void es_engine_linearize(struct es_engine *e, void (*ready)(void *arg, int statu
 int es_engine_range(struct es_engine *e, const struct es_mvcc_range_req *req,
 		    struct es_arena *arena, struct es_mvcc_range_res *ret_res)
 {
+	if (e->failed)
+		return ES_ESTOPPED;
 	e->counts.ranges++;
 	return es_mvcc_range(e->store, req, arena, ret_res);
 }
@@ -536,6 +548,8 @@ int es_engine_read_txn(struct es_engine *e, const struct es_mvcc_txn *txn, struc
 	int rc;
 
 	ES_ASSERT(!es_mvcc_txn_may_write(txn));
+	if (e->failed)
+		return ES_ESTOPPED;
 	rc = es_mvcc_txn_apply(e->store, txn, &env, arena, ret_res, &events, &count);
 	ES_ASSERT(rc < 0 || count == 0);
 	if (rc == 0)

@@ -71,6 +71,10 @@ struct es_engine_watch_owner {
 };
 struct es_consensus *es_engine_consensus(const struct es_engine *engine);
 
+/* The member cannot go on. The state may be half changed: nothing of it may be given out any more,
+ * which reads and es_engine_linearize see to by ES_ESTOPPED. */
+bool es_engine_has_failed(const struct es_engine *engine);
+
 /* The four fields of every etcd response header, of this moment. */
 struct es_engine_header {
 	uint64_t cluster_id;
@@ -140,7 +144,7 @@ int es_engine_member_update(struct es_engine *engine, struct es_engine_op *op,
  * returning. */
 void es_engine_linearize(struct es_engine *engine, void (*ready)(void *arg, int status), void *arg);
 
-/* One range, as es_mvcc_range. */
+/* One range, as es_mvcc_range. ES_ESTOPPED. */
 int es_engine_range(struct es_engine *engine, const struct es_mvcc_range_req *req,
 		    struct es_arena *arena, struct es_mvcc_range_res *ret_res);
 

@@ -121,7 +121,7 @@ void es_engine_hash_kv(struct es_engine *e, int64_t revision,
 	int64_t compacted = es_mvcc_compacted(e->store);
 	int rc = 0;
 
-	if (e->closing)
+	if (e->closing || e->failed)
 		rc = ES_ESTOPPED;
 	else if (revision > 0 && revision < compacted)
 		rc = ES_ECOMPACTED;

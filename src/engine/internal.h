@@ -65,7 +65,8 @@ struct es_engine {
 	size_t sample_first, sample_count;
 	uint64_t next_sample_ms, next_compaction_ms;
 
-	bool has_leader, is_leader, was_ready, disk_full, closing, failed;
+	bool has_leader, is_leader, was_ready, disk_full, closing;
+	bool failed; /* the member cannot go on; a command may be half applied */
 	int handles_open;
 	uint64_t leader_changes;
 	struct es_engine_stats counts; /* the counters of it */

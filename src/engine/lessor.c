@@ -168,6 +168,8 @@ int es_engine_lease_renew(struct es_engine *e, int64_t id, int64_t *ret_ttl_s)
 	int rc;
 
 	*ret_ttl_s = 0;
+	if (e->failed)
+		return ES_ESTOPPED;
 	if (!e->is_leader)
 		return ES_ENO_LEADER;
 	rc = es_lease_renew(e->leases, id, es_engine_now_ms(e), ret_ttl_s);
@@ -185,6 +187,8 @@ int es_engine_lease_ttl(struct es_engine *e, int64_t id, int64_t *ret_granted_s,
 	uint64_t now_ms = es_engine_now_ms(e);
 	int rc;
 
+	if (e->failed)
+		return ES_ESTOPPED;
 	if (!e->is_leader)
 		return ES_ENO_LEADER;
 	rc = es_lease_get(e->leases, id, &info);

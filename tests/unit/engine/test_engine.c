@@ -367,6 +367,115 @@ static void compaction_goes_on_behind_a_hash(void **state)
 	assert_int_equal(es_mvcc_versions(es_engine_store(f->engine)), 1);
 }
 
+/* ---- an apply that fails --------------------------------------------------------------------- */
+
+/* Worker threads use it, too. */
+static _Atomic bool no_memory;
+
+static void *scarce_alloc(void *ctx, size_t size)
+{
+	(void)ctx;
+	return no_memory ? NULL : malloc(size);
+}
+
+static void *scarce_realloc(void *ctx, void *pointer, size_t size)
+{
+	(void)ctx;
+	return no_memory ? NULL : realloc(pointer, size);
+}
+
+static void scarce_free(void *ctx, void *pointer)
+{
+	(void)ctx;
+	free(pointer);
+}
+
+static const struct es_mem scarce = {scarce_alloc, scarce_realloc, scarce_free, NULL};
+
+static void lose_memory(struct es_engine_op *op, int status)
+{
+	waiting_done(op, status);
+	no_memory = true;
+}
+
+static void look_at_once(struct es_engine_op *op, int status)
+{
+	const struct es_mvcc_range_req req = {.range = {ES_SLICE("a"), ES_SLICE("d")}};
+	const struct es_mvcc_op read = {.kind = ES_MVCC_OP_RANGE, .u.range = req};
+	const struct es_mvcc_txn txn = {.success_count = 1, .success = &read};
+	const struct es_mvcc_txn_res *txn_res;
+	struct es_mvcc_range_res res;
+	int64_t ttl_s;
+
+	waiting_done(op, status);
+	assert_true(es_engine_has_failed(op->engine));
+	assert_int_equal(es_engine_range(op->engine, &req, op->arena, &res), ES_ESTOPPED);
+	assert_int_equal(es_engine_read_txn(op->engine, &txn, op->arena, &txn_res), ES_ESTOPPED);
+	assert_int_equal(es_engine_lease_renew(op->engine, 1, &ttl_s), ES_ESTOPPED);
+}
+
+/* A TxnRequest of two puts, "b" with a value that needs no memory of its own and "c" with one that
+ * does. */
+static struct es_slice two_puts(uint8_t *out)
+{
+	static const uint8_t head[] = {0x12, 0x07, 0x12, 0x05, 0x0a, 0x01, 'b',
+				       0x12, 0x00, 0x12, 0x8b, 0x27, 0x12, 0x88,
+				       0x27, 0x0a, 0x01, 'c',  0x12, 0x82, 0x27};
+
+	memcpy(out, head, sizeof(head));
+	memset(out + sizeof(head), 'x', 0x1382);
+	return es_slice(out, sizeof(head) + 0x1382);
+}
+
+static void half_a_change_is_seen_by_nobody(void **state)
+{
+	static uint8_t bytes[6000];
+	struct fixture *f = *state;
+	const struct es_slice commands[] = {ES_SLICE("\x0a\x01"
+						     "a"),
+					    two_puts(bytes),
+					    ES_SLICE("\x0a\x01"
+						     "d")};
+	static const enum es_command_kind kinds[] = {ES_COMMAND_PUT, ES_COMMAND_TXN,
+						     ES_COMMAND_PUT};
+	struct waiting w[3];
+	struct waiting late;
+
+	fixture_open(f);
+	f->config.mem = &scarce;
+	fixture_reopen(f);
+	/* One batch: the first takes the memory away that the second lacks. */
+	for (int i = 0; i < 3; i++) {
+		const struct es_mvcc_txn *txn;
+
+		assert_int_equal(es_command_txn(kinds[i], commands[i], &f->arena, &txn), 0);
+		w[i] = waiting_new(f);
+		assert_int_equal(es_engine_write(f->engine, &w[i].op, kinds[i], commands[i], txn),
+				 0);
+	}
+	w[0].op.done = lose_memory;
+	w[1].op.done = look_at_once;
+	while (f->failed == 0)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->failed, ES_ENOMEM);
+	assert_int_equal(w[0].status, 0);
+	assert_true(w[1].done);
+	late = waiting_new(f);
+	assert_int_equal(es_engine_lease_revoke(f->engine, &late.op, 1), ES_ESTOPPED);
+	no_memory = false;
+	f->failed = 0;
+	fixture_close(f);
+	/* A restart applies both: nobody may take them for refused. */
+	assert_int_equal(w[1].status, ES_ESTOPPED);
+	assert_true(w[2].done);
+	assert_int_equal(w[2].status, ES_ESTOPPED);
+	fixture_open(f);
+	assert_true(has_value(f, "a", ""));
+	assert_true(has_value(f, "b", ""));
+	assert_non_null(es_mvcc_get(es_engine_store(f->engine), ES_SLICE("c")));
+	assert_true(has_value(f, "d", ""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +493,7 @@ int main(void)
 		T(old_revisions_are_compacted_by_themselves),
 		T(hashes_are_those_of_etcd),
 		T(compaction_goes_on_behind_a_hash),
+		T(half_a_change_is_seen_by_nobody),
 #undef T
 	};
 
