@@ -369,6 +369,7 @@ int es_api_election_register(struct es_api *api)
 		 .name = "Campaign",
 		 .kind = ES_RPC_UNARY,
 		 .message = election_campaign,
+		 .waits = true,
 		 .closed = election_campaign_closed},
 		{.service = SERVICE,
 		 .name = "Proclaim",

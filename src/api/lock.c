@@ -103,6 +103,7 @@ int es_api_lock_register(struct es_api *api)
 		 .name = "Lock",
 		 .kind = ES_RPC_UNARY,
 		 .message = lock_lock,
+		 .waits = true,
 		 .closed = lock_closed},
 		{.service = "v3lockpb.Lock",
 		 .name = "Unlock",

@@ -305,6 +305,12 @@ static void answer_progress(struct watch_stream *stream)
 		(void)send_head(stream, &head);
 }
 
+/* The client does not take what it has. */
+static bool is_behind(struct watch_stream *stream)
+{
+	return es_rpc_queued_bytes(stream->call) >= QUEUE_HIGH || es_rpc_is_congested(stream->call);
+}
+
 /* Returns whether there is more to do that nobody will wake us for. */
 static bool pump(struct watch_stream *stream)
 {
@@ -317,7 +323,7 @@ static bool pump(struct watch_stream *stream)
 		bool again = false;
 
 		/* `writable` comes when the client has taken some. */
-		if (es_rpc_queued_bytes(stream->call) >= QUEUE_HIGH)
+		if (is_behind(stream))
 			return false;
 		link = es_queue_pop(&stream->ready);
 		if (link == NULL)
@@ -577,7 +583,8 @@ void es_api_watch_tick(struct es_api *api, uint64_t now_ms, bool leaderless)
 		if (now_ms < stream->next_progress_ms)
 			continue;
 		stream->next_progress_ms = now_ms + progress_interval_ms(api);
-		periodic_progress(stream);
+		if (!is_behind(stream))
+			periodic_progress(stream);
 	}
 }
 

@@ -85,7 +85,7 @@ struct es_arena_chunk {
 
 void es_arena_init(struct es_arena *arena, const struct es_mem *mem, size_t chunk_bytes)
 {
-	*arena = (struct es_arena){mem, NULL, chunk_bytes};
+	*arena = (struct es_arena){mem, NULL, chunk_bytes, 0};
 }
 
 void *es_arena_alloc(struct es_arena *arena, size_t size)
@@ -109,6 +109,7 @@ void *es_arena_alloc(struct es_arena *arena, size_t size)
 		chunk->used = 0;
 		chunk->next = arena->chunks;
 		arena->chunks = chunk;
+		arena->bytes += want;
 	}
 	pointer = chunk->bytes + chunk->used;
 	chunk->used += size;
@@ -136,6 +137,7 @@ void es_arena_close(struct es_arena *arena)
 		arena->chunks = chunk->next;
 		es_free(arena->mem, chunk);
 	}
+	arena->bytes = 0;
 }
 
 void es_arena_reset(struct es_arena *arena)
@@ -156,6 +158,7 @@ void es_arena_reset(struct es_arena *arena)
 		kept->used = 0;
 	}
 	arena->chunks = kept;
+	arena->bytes = kept == NULL ? 0 : kept->size;
 }
 
 static bool fault_now(struct es_fault_mem *fault)

@@ -34,6 +34,7 @@ struct es_arena {
 	const struct es_mem *mem;
 	struct es_arena_chunk *chunks; /* newest first */
 	size_t chunk_bytes;            /* size of the next regular chunk */
+	size_t bytes;                  /* of all chunks */
 };
 
 /* Allocates nothing yet. */

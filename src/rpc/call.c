@@ -8,8 +8,13 @@
  */
 #include "rpc/internal.h"
 
-/* What an open call is counted as, beside the bytes of its request. */
-#define CALL_COST         sizeof(struct es_rpc_call)
+/* What an open call is counted as, beside the bytes of its request: itself, its arena, nghttp2's
+ * stream, and what a handler has for it. */
+#define CALL_COST ((size_t)4 << 10)
+/* Larger answers are not added to `QUEUES_MAX` times conn_queue_bytes_max. */
+#define SMALL_ANSWER      ((size_t)64 << 10)
+#define QUEUES_MAX        16
+#define MEAN_WEIGHT       16
 #define QUEUE_LOW_DEFAULT ((size_t)64 << 10)
 
 static uint64_t now_us(const struct es_rpc_server *server)
@@ -54,6 +59,7 @@ struct es_rpc_call *es_call_new(struct es_h2 *h2, int32_t stream_id)
 	call->queue_low = QUEUE_LOW_DEFAULT;
 	call->deadline_ms = UINT64_MAX;
 	call->opened_ms = server->now_ms;
+	call->arena_first = ES_CALL_ARENA_BYTES;
 	es_queue_init(&call->progress_link);
 	es_queue_init(&call->writable_link);
 	es_queue_init(&call->deadline.link);
@@ -103,6 +109,59 @@ void es_rpc_free_calls(struct es_rpc_server *server)
 	}
 }
 
+void es_call_owe(struct es_rpc_call *call)
+{
+	size_t bytes = call->arena.bytes;
+
+	call->arena_first = bytes > ES_CALL_ARENA_BYTES ? bytes : ES_CALL_ARENA_BYTES;
+	if (call->entry->method->waits)
+		return;
+	call->owed = true;
+	call->h2->owed_count++;
+}
+
+static void owe_no_more(struct es_rpc_call *call)
+{
+	if (call->owed)
+		call->h2->owed_count--;
+	call->owed = false;
+}
+
+void es_call_recount(struct es_rpc_call *call)
+{
+	struct es_h2 *h2 = call->h2;
+	size_t bytes = call->arena.bytes;
+	size_t held = bytes > call->arena_first ? bytes - call->arena_first : 0;
+	size_t kept = 0;
+
+	if (h2 == NULL || call->entry == NULL || call->entry->method->kind == ES_RPC_BIDI)
+		return;
+	if (call->state != ES_CALL_OPEN || call->body != NULL) {
+		kept = held;
+		held = 0;
+	}
+	h2->kept_bytes = h2->kept_bytes - call->kept_bytes + kept;
+	call->kept_bytes = kept;
+	if (held != call->arena_held) {
+		es_h2_hold(call, call->held_bytes - call->arena_held + held);
+		call->arena_held = held;
+	}
+}
+
+/* The answer, or its first part, is there. */
+static void answered(struct es_rpc_call *call)
+{
+	struct es_h2 *h2 = call->h2;
+
+	es_call_recount(call);
+	if (!call->owed)
+		return;
+	h2->answer_mean = (h2->answer_mean * (MEAN_WEIGHT - 1) + call->queued_bytes +
+			   call->kept_bytes) /
+			  MEAN_WEIGHT;
+	owe_no_more(call);
+}
+
 /* The call leaves everything that waits for it. */
 static void settle(struct es_rpc_call *call, enum es_call_state state, enum es_grpc_code code)
 {
@@ -122,6 +181,7 @@ void es_call_end(struct es_rpc_call *call, enum es_grpc_code code)
 	if (call->state >= ES_CALL_FINISHED)
 		return;
 	settle(call, ES_CALL_CLOSED, code);
+	owe_no_more(call);
 	if (call->began && call->entry->method->closed != NULL)
 		call->entry->method->closed(call);
 }
@@ -161,6 +221,7 @@ void es_call_detach(struct es_rpc_call *call)
 		h2->complete_count--;
 	if (h2->current == call)
 		h2->current = NULL;
+	h2->kept_bytes -= call->kept_bytes;
 	es_h2_hold(call, 0);
 	call->h2 = NULL;
 	es_call_unref(call);
@@ -231,6 +292,7 @@ void es_rpc_finish(struct es_rpc_call *call, enum es_grpc_code code, const char 
 	if (call->state >= ES_CALL_FINISHED)
 		return;
 	settle(call, ES_CALL_FINISHED, code);
+	answered(call);
 	es_call_answer(call, code, message);
 }
 
@@ -248,6 +310,15 @@ void es_rpc_abort(struct es_rpc_call *call)
 	es_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* Bidirectional calls look at es_rpc_is_congested before. */
+static bool must_refuse(const struct es_rpc_call *call)
+{
+	size_t queued = call->h2->queued_bytes - call->h2->streamed_bytes;
+
+	return call->entry->method->kind != ES_RPC_BIDI &&
+	       queued / QUEUES_MAX > call->server->config.conn_queue_bytes_max;
+}
+
 uint8_t *es_rpc_send(struct es_rpc_call *call, size_t size)
 {
 	const struct es_rpc_hooks *hooks = &call->server->hooks;
@@ -256,11 +327,18 @@ uint8_t *es_rpc_send(struct es_rpc_call *call, size_t size)
 	if (call->state != ES_CALL_OPEN)
 		return NULL;
 	ES_ASSERT(call->body == NULL && size <= UINT32_MAX);
+	if (size > SMALL_ANSWER && must_refuse(call)) {
+		es_rpc_finish(call, ES_GRPC_RESOURCE_EXHAUSTED,
+			      "engenho: too many answers wait on this connection");
+		return NULL;
+	}
 	out = es_call_reserve(call, ES_GRPC_PREFIX_BYTES + size);
 	if (out == NULL) {
 		es_rpc_finish_status(call, ES_ENOMEM);
 		return NULL;
 	}
+	if (call->entry->method->kind == ES_RPC_SERVER_STREAM)
+		answered(call);
 	if (hooks->message != NULL)
 		hooks->message(hooks->ctx, call->entry->method, false, size);
 	/* A unary call's answer is complete when it is finished, and starts then. */
@@ -293,8 +371,17 @@ int es_rpc_send_body(struct es_rpc_call *call, struct es_rpc_body *body)
 		call->body = body;
 		call->body_left = body->size;
 	}
+	answered(call);
 	es_call_out_start(call);
 	return 0;
+}
+
+bool es_rpc_is_congested(struct es_rpc_call *call)
+{
+	if (call->state != ES_CALL_OPEN || !es_h2_is_congested(call))
+		return false;
+	call->low_due = true;
+	return true;
 }
 
 size_t es_rpc_queued_bytes(const struct es_rpc_call *call)

@@ -10,6 +10,8 @@
 
 #define HEADER_LIST_BYTES_MAX ((size_t)64 << 10)
 #define HEADER_FIELDS_MAX     1000
+/* Calls of a connection that are begun and not answered. */
+#define OWED_MAX 1024
 
 static struct es_slice of_rcbuf(nghttp2_rcbuf *rcbuf)
 {
@@ -256,15 +258,29 @@ static void give_message(struct es_rpc_call *call, struct es_slice message)
 	if (hooks->message != NULL)
 		hooks->message(hooks->ctx, call->entry->method, true, message.len);
 	call->began = true;
+	if (call->entry->method->kind != ES_RPC_BIDI)
+		es_call_owe(call);
 	call->entry->method->message(call, message);
+	es_call_recount(call);
+}
+
+/* What the answers of unary and server-streaming calls have of memory, and those that are still to
+ * be made, as large as others were: an answer that a change of state makes can not wait. */
+static bool may_begin(const struct es_h2 *h2, size_t max)
+{
+	size_t owed;
+
+	if (h2->owed_count >= OWED_MAX ||
+	    __builtin_mul_overflow(h2->owed_count, h2->answer_mean, &owed))
+		return false;
+	return h2->queued_bytes - h2->streamed_bytes + h2->kept_bytes + owed <= max;
 }
 
 bool es_h2_must_wait(struct es_rpc_call *call)
 {
 	struct es_h2 *h2 = call->h2;
 
-	if (h2->queued_bytes - h2->streamed_bytes <= h2->server->config.conn_queue_bytes_max &&
-	    es_queue_empty(&h2->waiting))
+	if (may_begin(h2, h2->server->config.conn_queue_bytes_max) && es_queue_empty(&h2->waiting))
 		return false;
 	es_queue_push(&h2->waiting, &call->progress_link);
 	return true;
@@ -300,8 +316,7 @@ void es_h2_admit(struct es_h2 *h2)
 	size_t max = h2->server->config.conn_queue_bytes_max / 2;
 	struct es_queue *q;
 
-	while (h2->queued_bytes - h2->streamed_bytes <= max &&
-	       (q = es_queue_pop(&h2->waiting)) != NULL) {
+	while (may_begin(h2, max) && (q = es_queue_pop(&h2->waiting)) != NULL) {
 		struct es_rpc_call *call = ES_QUEUE_ITEM(q, struct es_rpc_call, progress_link);
 
 		if (call->http != NULL)
@@ -334,12 +349,15 @@ void es_call_account(struct es_rpc_call *call, size_t gathered_before)
 }
 
 /* A bidirectional call whose client sends but does not take the answers. Its share is a quarter of
- * the connection's, so that one such call leaves the others alone. */
-static bool must_stall(const struct es_rpc_call *call)
+ * the connection's, so that one such call leaves the others alone; many together have a limit, too.
+ */
+static bool must_stall(struct es_rpc_call *call)
 {
-	return call->stalled.len > 0 ||
-	       (call->entry->method->kind == ES_RPC_BIDI &&
-		call->queued_bytes > call->server->config.conn_queue_bytes_max / 4);
+	if (call->stalled.len > 0)
+		return true;
+	return call->entry->method->kind == ES_RPC_BIDI &&
+	       (call->queued_bytes > call->server->config.conn_queue_bytes_max / 4 ||
+		es_h2_is_congested(call));
 }
 
 /* The bytes of messages that may not be given yet are kept. How many there are is limited by the

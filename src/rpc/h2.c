@@ -9,7 +9,9 @@
  * 3. Answers are limited without deadlock. Bytes that the socket does not take stop the reading
  *    (conn.c). Bytes that wait for the client's flow control must not, since its WINDOW_UPDATE has
  *    to be read: then requests that are whole wait instead (h2->waiting), and the client's own
- *    window stops it.
+ *    window stops it. What counts is what the answers hold, queued or in arenas, and what those
+ *    that are not made yet are likely to. Bidirectional calls have a limit of their own, each and
+ *    together (h2->congested): one that nobody takes does not keep unary calls waiting.
  * 4. Requests are limited: what the calls of a connection hold is counted (held_bytes). Above the
  *    limit the window is not opened any more, new streams are refused, and, when no call is whole
  *    and could end, the one that asked for more is ended.
@@ -30,6 +32,11 @@
 #define RESET_BURST      2000
 #define RESETS_PER_S     200
 #define PING_STRIKES_MAX 2
+/* Bidirectional calls together may queue so many times conn_queue_bytes_max, and then nothing before
+ * half of it is out. */
+#define STREAMED_MAX 4
+/* What answers are expected to be before there were any. */
+#define ANSWER_MEAN_FIRST ((size_t)64 << 10)
 /* What a queued frame is counted as. */
 #define FRAME_COST 256
 #define FRAME_HEAD 9
@@ -114,6 +121,17 @@ void es_h2_hold(struct es_rpc_call *call, size_t bytes)
 	}
 }
 
+bool es_h2_is_congested(struct es_rpc_call *call)
+{
+	struct es_h2 *h2 = call->h2;
+
+	if (h2->streamed_bytes / STREAMED_MAX <= h2->server->config.conn_queue_bytes_max)
+		return false;
+	es_queue_remove(&call->writable_link);
+	es_queue_push(&h2->congested, &call->writable_link);
+	return true;
+}
+
 /* ---- rates ---------------------------------------------------------------------------- */
 
 /* false: there is no token left. */
@@ -180,7 +198,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST ||
 	    h2->terminated)
 		return 0;
-	if (es_h2_is_overfull(h2) || h2->streamed_bytes > h2->server->config.conn_request_bytes_max)
+	if (es_h2_is_overfull(h2))
 		return refuse_stream(h2, frame->hd.stream_id);
 	call = es_call_new(h2, frame->hd.stream_id);
 	if (call == NULL)
@@ -437,6 +455,8 @@ static int h2_open(struct es_rpc_conn *conn, void **ret_state)
 	es_queue_init(&h2->incomplete);
 	es_queue_init(&h2->waiting);
 	es_queue_init(&h2->writable);
+	es_queue_init(&h2->congested);
+	h2->answer_mean = ANSWER_MEAN_FIRST;
 	h2->resets = (struct es_h2_bucket){RESET_BURST * 1000, conn->server->now_ms};
 	rc = start_session(h2);
 	if (rc < 0) {
@@ -448,6 +468,29 @@ static int h2_open(struct es_rpc_conn *conn, void **ret_state)
 	return 0;
 }
 
+static void serve_writable(struct es_rpc_call *call)
+{
+	bool low_due = call->low_due;
+
+	call->low_due = false;
+	if (low_due && call->state == ES_CALL_OPEN && call->entry->method->writable != NULL)
+		call->entry->method->writable(call);
+	if (es_call_may_unstall(call) && !es_h2_is_congested(call))
+		es_call_unstall(call);
+}
+
+static void fire_writable(struct es_h2 *h2)
+{
+	size_t max = h2->server->config.conn_queue_bytes_max;
+	struct es_queue *q;
+
+	while ((q = es_queue_pop(&h2->writable)) != NULL)
+		serve_writable(ES_QUEUE_ITEM(q, struct es_rpc_call, writable_link));
+	while (h2->streamed_bytes / STREAMED_MAX <= max / 2 &&
+	       (q = es_queue_pop(&h2->congested)) != NULL)
+		serve_writable(ES_QUEUE_ITEM(q, struct es_rpc_call, writable_link));
+}
+
 static void h2_receive(void *state, const uint8_t *data, size_t len)
 {
 	struct es_h2 *h2 = state;
@@ -456,7 +499,8 @@ static void h2_receive(void *state, const uint8_t *data, size_t len)
 	if (used < 0)
 		es_h2_failed(h2, (int)used);
 	open_window(h2);
-	es_h2_admit(h2); /* a call that was reset takes its answer with it */
+	fire_writable(h2); /* a call that was reset takes its answers with it */
+	es_h2_admit(h2);
 	if (nghttp2_session_want_write(h2->session))
 		es_rpc_conn_wake(h2->conn);
 	else
@@ -468,22 +512,6 @@ static void h2_ended(void *state)
 	struct es_h2 *h2 = state;
 
 	es_rpc_conn_break(h2->conn); /* half-closed connections are of no use in HTTP/2 */
-}
-
-static void fire_writable(struct es_h2 *h2)
-{
-	struct es_queue *q;
-
-	while ((q = es_queue_pop(&h2->writable)) != NULL) {
-		struct es_rpc_call *call = ES_QUEUE_ITEM(q, struct es_rpc_call, writable_link);
-		bool low_due = call->low_due;
-
-		call->low_due = false;
-		if (low_due && call->state == ES_CALL_OPEN && call->entry->method->writable != NULL)
-			call->entry->method->writable(call);
-		if (es_call_may_unstall(call))
-			es_call_unstall(call);
-	}
 }
 
 /* As much of the piece as there is room for. */

@@ -172,13 +172,17 @@ struct es_h2 {
 	struct es_queue incomplete; /* calls whose one request message is not whole; oldest first */
 	struct es_queue waiting; /* calls whose message is, until the answers before them are out */
 	struct es_queue writable; /* calls that sent enough for `writable`, or to go on reading */
+	struct es_queue congested; /* those that wait for other streams to have sent enough */
 	struct es_rpc_call *current; /* of the frame before this one */
 	size_t call_count;
 	size_t held_bytes;       /* of requests */
 	size_t complete_count;   /* calls that hold their whole request */
 	size_t queued_bytes;     /* of answers */
 	size_t streamed_bytes;   /* of them those of bidirectional calls */
-	size_t fresh_bytes;      /* of them those that came since the socket asked for some */
+	size_t kept_bytes;       /* that answers need beside them, in arenas */
+	size_t owed_count;       /* calls that were begun and have no answer yet */
+	size_t answer_mean;      /* bytes; later ones count more */
+	size_t fresh_bytes;      /* of queued_bytes those that came since the socket asked for some */
 	size_t unconsumed_bytes; /* of the connection's window */
 	uint8_t *out;            /* what produce is filling */
 	size_t out_len, out_cap;
@@ -207,6 +211,9 @@ void es_h2_failed(struct es_h2 *h2, int rc);
 void es_h2_terminate(struct es_h2 *h2, uint32_t error_code, const char *reason);
 /* A call's request memory is now `bytes`. */
 void es_h2_hold(struct es_rpc_call *call, size_t bytes);
+/* What is queued for the streams of a connection is so much that none of them may add to it. The
+ * call is served again when that has changed. */
+bool es_h2_is_congested(struct es_rpc_call *call);
 bool es_h2_is_overfull(const struct es_h2 *h2);
 
 /* ---- http.c --------------------------------------------------------------------------- */
@@ -311,10 +318,14 @@ struct es_rpc_call {
 	bool above_low;
 	bool low_due; /* `writable` is to be called */
 	bool half_close_stalled;
+	bool owed; /* counted in h2->owed_count */
 	uint64_t opened_ms;
 	uint64_t started_us; /* 0 without hooks */
 	uint64_t deadline_ms;
 	size_t held_bytes;
+	size_t arena_first;  /* bytes of the arena before the handler had it */
+	size_t arena_held;   /* that were added since, and are in held_bytes */
+	size_t kept_bytes;   /* or, with an answer, in h2->kept_bytes */
 	/* in */
 	size_t field_count, field_cap, field_bytes;
 	struct es_h2_field *fields;
@@ -341,6 +352,10 @@ void es_call_start(struct es_rpc_call *call);
 void es_call_unref(struct es_rpc_call *call);
 /* The stream is gone. */
 void es_call_detach(struct es_rpc_call *call);
+/* What the handler took from the arena: a part of the request, or, with an answer, of that. */
+void es_call_recount(struct es_rpc_call *call);
+/* The handler has the request, and is to answer. */
+void es_call_owe(struct es_rpc_call *call);
 /* The call is over and not by its handler's will: tell the handler and the hooks. The answer is the
  * caller's matter. */
 void es_call_end(struct es_rpc_call *call, enum es_grpc_code code);
@@ -356,7 +371,7 @@ bool es_call_find_field(const struct es_rpc_call *call, struct es_slice name,
 void es_call_headers_done(struct es_rpc_call *call);
 /* How many of the bytes are kept for later: the stream's window is not opened for them yet. */
 size_t es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len);
-/* Answers of a call that stalls went out: go on with its input? */
+/* Its own answers are out as far as to go on with input that stalls. */
 bool es_call_may_unstall(const struct es_rpc_call *call);
 void es_call_unstall(struct es_rpc_call *call);
 void es_call_half_closed(struct es_rpc_call *call);

@@ -14,10 +14,16 @@
  *
  * The process must ignore SIGPIPE.
  *
- * Bounded by construction:
- * - Unsent answers: a connection whose socket does not take them is not read from once they pass
- *   `conn_queue_bytes_max`. Where the client's HTTP/2 windows hold them back, whole requests wait
- *   for that much to go out, and a bidirectional call with a quarter of it is not read further.
+ * What one connection may hold (Q is `conn_queue_bytes_max`):
+ * - Answers that the socket does not take: above Q the connection is not read from.
+ * - Answers that the client's HTTP/2 windows hold back. Of unary and server-streaming calls: whole
+ *   requests wait, unread by any handler, while Q is taken by what is queued, by the arenas of
+ *   answered calls, and by the answers of up to 1,024 begun calls, each counted as the mean of
+ *   those before it. Of bidirectional calls: one that has Q/4 is not read further, nor is any while
+ *   all together have 4 Q; those that send by themselves have to ask es_rpc_is_congested.
+ *   As the answers of begun calls can be larger than those before, and may all be made at once,
+ *   those above 64 KiB are refused (RESOURCE_EXHAUSTED) while 16 Q are queued. One answer alone
+ *   may be as large as gRPC lets it be.
  * - Requests: one message is at most `recv_message_bytes_max`; all that the unfinished calls of a
  *   connection hold is at most about `conn_request_bytes_max`, then new streams are refused.
  * - Streams, header sizes, resets, pings, control frames and idle time have limits of their own.
@@ -80,6 +86,9 @@ struct es_rpc_method {
 	void (*half_closed)(struct es_rpc_call *call);
 	void (*writable)(struct es_rpc_call *call);
 	void (*closed)(struct es_rpc_call *call);
+	/* Unary: answered when something else has happened, maybe by another call on the same
+	 * connection, which must not wait for this one's answer. */
+	bool waits;
 };
 
 /* The table is borrowed for the server's life (static). `service_ctx` comes back from
@@ -130,9 +139,9 @@ bool es_rpc_call_is_closed(const struct es_rpc_call *call);
 
 /*
  * Queue one answer message of exactly `size` bytes and return where to write it, at once and whole,
- * before anything else is called on this server. NULL: no memory (the call was failed with
- * RESOURCE_EXHAUSTED) or the call is closed. Sent at the end of the loop turn, with everything else
- * of that connection, in as few writes as possible.
+ * before anything else is called on this server. NULL: no memory, or too much is queued (the call
+ * was failed with RESOURCE_EXHAUSTED), or the call is closed. Sent at the end of the loop turn, with
+ * everything else of that connection, in as few writes as possible.
  */
 uint8_t *es_rpc_send(struct es_rpc_call *call, size_t size);
 
@@ -154,6 +163,9 @@ int es_rpc_send_body(struct es_rpc_call *call, struct es_rpc_body *body);
 
 /* Bytes queued on this call that the transport has not taken yet. */
 size_t es_rpc_queued_bytes(const struct es_rpc_call *call);
+/* The streams of the call's connection have too much queued, whoever of them: send nothing that can
+ * wait. If so, `writable` comes when that has changed. For bidirectional calls. */
+bool es_rpc_is_congested(struct es_rpc_call *call);
 /* `writable` comes when queued bytes fall to this; default 64 KiB. */
 void es_rpc_set_queue_low(struct es_rpc_call *call, size_t bytes);
 
@@ -224,7 +236,8 @@ int es_rpc_server_listen(struct es_rpc_server *server, const struct es_rpc_liste
 
 /*
  * Stop: close listeners, GOAWAY to every connection, let running unary calls end for up to
- * `grace_ms` while streams are finished with UNAVAILABLE, then close what is left and call
+ * `grace_ms` while streams are finished with UNAVAILABLE (behind what is queued on them; one that is
+ * within a body is reset with INTERNAL_ERROR), then close what is left and call
  * `stopped` from the loop. Again with grace_ms 0: at once.
  */
 void es_rpc_server_stop(struct es_rpc_server *server, uint64_t grace_ms, void (*stopped)(void *ctx),

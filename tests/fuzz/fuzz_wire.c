@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.env = &env,
 		.max_concurrent_streams = 100,
 		.recv_message_bytes_max = 300000,
-		.conn_queue_bytes_max = 10000,
+		.conn_queue_bytes_max = 300000,
 		.conn_request_bytes_max = 1000000,
 		.keepalive_min_time_ms = 5000,
 		.http1_idle_ms = 30000,
