@@ -5,7 +5,7 @@
 
 /*
  * Commands on resources, and their JSON form: a line of a command log, and the body of a log entry (docs/formats/
- * commands.md). Everything that is not a function of the state comes frozen in them: times, and who did it. Pure.
+ * resource-commands.md). Everything that is not a function of the state comes frozen in them: times, and who did it. Pure.
  */
 enum es_resource_reason {
 	ES_RESOURCE_OPERATOR,
@@ -36,7 +36,7 @@ struct es_resource_compare {
 struct es_resource_op {
 	enum { ES_RESOURCE_OP_PUT, ES_RESOURCE_OP_DELETE } kind;
 	struct es_resource_key key;
-	struct es_json value;              /* put */
+	struct es_json value;               /* put */
 	struct es_slice deletion_timestamp; /* delete; data NULL: none */
 };
 
@@ -61,12 +61,17 @@ struct es_resource_command {
 	const struct es_resource_op *success, *failure;
 };
 
-/* Everything points into `text` and `arena`. Unknown members are ignored. ES_EDECODE with `errmsg` (what and where);
- * ES_ENOMEM. */
+/* Everything points into `text` and `arena`. Unknown members are ignored; revisions beyond INT64_MAX, which nothing can
+ * have, become that. ES_EDECODE with `errmsg` (what and where); ES_ENOMEM. */
 int es_resource_command_decode(struct es_slice text, struct es_arena *arena,
 			       struct es_resource_command *ret_command, char *errmsg,
 			       size_t errmsg_size);
-/* In the order of members that the JSON form is written down with; optional ones that are not set are left out. */
+/* A line of a log under rules v0: numbers become what they became then (ES_JSON_NUMBERS_V0), and there is no txn. */
+int es_resource_command_decode_v0(struct es_slice text, struct es_arena *arena,
+				  struct es_resource_command *ret_command, char *errmsg,
+				  size_t errmsg_size);
+/* In the order of members that the JSON form is written down with; optional ones that are not set are left out.
+ * ES_EINVAL: a value is nested too deep for the text to be read back; ES_ENOMEM. `buf` is then as it was. */
 int es_resource_command_encode(struct es_buf *buf, const struct es_resource_command *command);
 
 #endif

@@ -80,6 +80,23 @@ bool es_resource_is_utf8(struct es_slice text)
 	return true;
 }
 
+bool es_resource_is_deeper(const struct es_json *value, unsigned depth_max)
+{
+	if (value->type != ES_JSON_ARRAY && value->type != ES_JSON_OBJECT)
+		return false;
+	if (depth_max == 0)
+		return true;
+	for (uint32_t i = 0; i < value->count; i++) {
+		const struct es_json *child = value->type == ES_JSON_ARRAY
+						      ? &value->u.items[i]
+						      : &value->u.members[i].value;
+
+		if (es_resource_is_deeper(child, depth_max - 1))
+			return true;
+	}
+	return false;
+}
+
 /* ---- buffers in an arena ---------------------------------------------------------------- */
 
 /* In front of each block, as realloc has to know how much there is to copy. */

@@ -13,6 +13,9 @@ int es_resource_say_len(struct es_slice text);
 
 bool es_resource_is_utf8(struct es_slice text);
 
+/* Are more than `depth_max` containers in each other? */
+bool es_resource_is_deeper(const struct es_json *value, unsigned depth_max);
+
 /*
  * A buffer whose bytes are an arena's: what is written into it needs no close, and lives as long as the arena. `buffer`
  * is embedded by the caller and not moved.
