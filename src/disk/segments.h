@@ -58,18 +58,21 @@ struct es_slice es_segments_snapshot(const struct es_segments *segments);
 
 /*
  * Finish what a crash or a failure interrupted: cut the torn tail, close open segments or remove
- * those that the snapshot has, write the metadata file that is missing. libraft then finds closed segments only. A crash in the middle of it leaves what
- * can be checked and repaired again. ES_EIO, ES_ENOSPC, with a text.
+ * those that the snapshot has, write the metadata file that is missing. libraft then finds closed
+ * segments only. A crash in the middle of it leaves what can be checked and repaired again. ES_EIO,
+ * ES_ENOSPC, with a text.
  */
 int es_segments_repair(struct es_segments *segments, char *errmsg, size_t errmsg_size);
+
 /*
- * While libraft runs, after it stored a snapshot at `index`: the name of a segment that begins at or
- * before it and should have been closed before that, or "". Any thread. ES_EIO, ES_ENOMEM: cannot
- * look.
+ * While libraft runs, after it stored a snapshot at `index`: the name of a segment that begins at
+ * or before it and should have been closed before that, or "". Any thread. ES_EIO, ES_ENOMEM:
+ * cannot look.
  */
 #define ES_SEGMENTS_NAME_BYTES 96
 int es_segments_unclosed(const struct es_fs *fs, const char *raft_dir, uint64_t index,
 			 es_segments_index_fn *index_of, char ret_name[ES_SEGMENTS_NAME_BYTES]);
+
 /* NULL is allowed. */
 void es_segments_free(struct es_segments *segments);
 
