@@ -15,10 +15,9 @@
  */
 #include "resource/catalog.h"
 
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "base/hash.h"
+#include "resource/util.h"
 
 #define MAGIC       "engenho-catalog-snapshot v1\n"
 #define MAGIC_BYTES (sizeof(MAGIC) - 1)
@@ -419,27 +418,27 @@ static enum es_catalog_error check_head(struct es_slice file, struct es_slice *r
 	uint64_t len;
 
 	if (file.len < ES_CATALOG_HEAD_BYTES) {
-		(void)snprintf(errmsg, errmsg_size, "%zu bytes, and the head alone has %d",
-			       file.len, ES_CATALOG_HEAD_BYTES);
+		es_resource_say(errmsg, errmsg_size, "%zu bytes, and the head alone has %d",
+				file.len, ES_CATALOG_HEAD_BYTES);
 		return ES_CATALOG_TRUNCATED;
 	}
 	if (memcmp(file.data, MAGIC, MAGIC_BYTES) != 0) {
-		(void)snprintf(errmsg, errmsg_size,
-			       "does not begin with \"engenho-catalog-snapshot v1\"");
+		es_resource_say(errmsg, errmsg_size,
+				"does not begin with \"engenho-catalog-snapshot v1\"");
 		return ES_CATALOG_BAD_MAGIC;
 	}
 	len = es_load_u64le(file.data + MAGIC_BYTES);
 	if (len > file.len - ES_CATALOG_HEAD_BYTES) {
-		(void)snprintf(errmsg, errmsg_size,
-			       "the payload should have %llu bytes, and %zu are there",
-			       (unsigned long long)len, file.len - ES_CATALOG_HEAD_BYTES);
+		es_resource_say(errmsg, errmsg_size,
+				"the payload should have %llu bytes, and %zu are there",
+				(unsigned long long)len, file.len - ES_CATALOG_HEAD_BYTES);
 		return ES_CATALOG_TRUNCATED;
 	}
 	*ret_payload = es_slice(file.data + ES_CATALOG_HEAD_BYTES, (size_t)len);
 	es_blake3(*ret_payload, digest);
 	if (memcmp(digest, file.data + MAGIC_BYTES + 8, ES_BLAKE3_BYTES) != 0) {
-		(void)snprintf(errmsg, errmsg_size,
-			       "the payload is not what was written: its BLAKE3 differs");
+		es_resource_say(errmsg, errmsg_size,
+				"the payload is not what was written: its BLAKE3 differs");
 		return ES_CATALOG_HASH_MISMATCH;
 	}
 	return ES_CATALOG_OK;
@@ -452,17 +451,17 @@ static enum es_catalog_error failure(const struct es_catalog_reader *reader,
 	const struct es_json_error *error = cursor->failed ? &cursor->error : &reader->error;
 
 	if (rc == ES_ENOMEM && reader->small.refused) {
-		(void)snprintf(errmsg, errmsg_size,
-			       "at byte %zu of the payload: a name of more than %d bytes",
-			       cursor->offset, ES_CATALOG_NAME_BYTES_MAX);
+		es_resource_say(errmsg, errmsg_size,
+				"at byte %zu of the payload: a name of more than %d bytes",
+				cursor->offset, ES_CATALOG_NAME_BYTES_MAX);
 		return ES_CATALOG_DECODE;
 	}
 	if (rc == ES_ENOMEM) {
-		(void)snprintf(errmsg, errmsg_size, "%s", es_status_text(rc));
+		es_resource_say(errmsg, errmsg_size, "%s", es_status_text(rc));
 		return ES_CATALOG_NO_MEMORY;
 	}
-	(void)snprintf(errmsg, errmsg_size, "at byte %zu of the payload: %s", error->offset,
-		       error->what);
+	es_resource_say(errmsg, errmsg_size, "at byte %zu of the payload: %s", error->offset,
+			error->what);
 	return ES_CATALOG_DECODE;
 }
 

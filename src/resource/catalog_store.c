@@ -3,10 +3,10 @@
  * behind '-' and '.'; escapes move more), so the keys are read and sorted first. Values are in the store already; each is
  * read and written anew, as raw writes may have put anything there.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "resource/catalog.h"
+#include "resource/util.h"
 
 struct place {
 	struct es_resource_key key;
@@ -24,8 +24,8 @@ struct export
 
 static int refuse(struct export *e, const char *what, struct es_slice which)
 {
-	(void)snprintf(e->errmsg, e->errmsg_size, "%s: %.*s", what,
-		       (int)(which.len < 1024 ? which.len : 1024), (const char *)which.data);
+	es_resource_say(e->errmsg, e->errmsg_size, "%s: %.*s", what, es_resource_say_len(which),
+			(const char *)which.data);
 	return ES_EDECODE;
 }
 
@@ -125,6 +125,6 @@ enum es_catalog_error es_catalog_write_store(const struct es_mvcc *store,
 	buf->len = before;
 	if (rc == ES_EDECODE)
 		return ES_CATALOG_ENCODE;
-	(void)snprintf(errmsg, errmsg_size, "%s", es_status_text(rc));
+	es_resource_say(errmsg, errmsg_size, "%s", es_status_text(rc));
 	return ES_CATALOG_NO_MEMORY;
 }
