@@ -68,6 +68,7 @@ static void maintenance_status(struct es_rpc_call *call, struct es_slice request
 	Etcdserverpb__StatusResponse answer = ETCDSERVERPB__STATUS_RESPONSE__INIT;
 	Etcdserverpb__DowngradeInfo downgrade = ETCDSERVERPB__DOWNGRADE_INFO__INIT;
 	struct es_engine_header header = es_engine_header(api->engine);
+	struct es_engine_stats stats;
 
 	if (es_api_decode(call, &etcdserverpb__status_request__descriptor, request) == NULL)
 		return;
@@ -77,9 +78,10 @@ static void maintenance_status(struct es_rpc_call *call, struct es_slice request
 	if (answer.header == NULL || answer.storageversion == NULL ||
 	    !fill_errors(call, api, &answer))
 		return;
-	answer.dbsize = (int64_t)es_mvcc_bytes(es_engine_store(api->engine));
-	answer.dbsizeinuse = (int64_t)es_mvcc_bytes_live(es_engine_store(api->engine));
-	answer.dbsizequota = (int64_t)es_engine_config(api->engine)->quota_bytes;
+	es_engine_get_stats(api->engine, &stats);
+	answer.dbsize = (int64_t)stats.db_bytes;
+	answer.dbsizeinuse = (int64_t)stats.db_bytes_in_use;
+	answer.dbsizequota = (int64_t)stats.quota_bytes;
 	answer.leader = es_consensus_leader_id(consensus);
 	answer.raftindex = es_consensus_commit_index(consensus);
 	answer.raftterm = es_consensus_term(consensus);

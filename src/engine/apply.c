@@ -136,9 +136,14 @@ static int propose_quota_alarm(struct es_engine *e, bool activate, struct es_eng
  */
 #define CALM_MS 5000
 
+uint64_t es_engine_bytes(const struct es_engine *e)
+{
+	return es_mvcc_bytes(e->store) + es_lease_bytes(e->leases);
+}
+
 void es_engine_check_quota(struct es_engine *e)
 {
-	bool calm = es_mvcc_bytes(e->store) < e->config.quota_bytes / 10 * 9;
+	bool calm = es_engine_bytes(e) < e->config.quota_bytes / 10 * 9;
 
 	if (!e->is_leader || e->alarm_proposed || !calm || !alarm_active(e, ES_ALARM_NOSPACE)) {
 		e->calm_since_ms = es_engine_now_ms(e);
@@ -161,7 +166,7 @@ int es_engine_propose_within_quota(struct es_engine *e, struct es_engine_op *op,
 		return es_engine_propose(e, op, kind, body);
 	if (alarm_active(e, ES_ALARM_NOSPACE))
 		return ES_ENOSPACE;
-	if (es_mvcc_bytes(e->store) + cost <= e->config.quota_bytes)
+	if (es_engine_bytes(e) + cost <= e->config.quota_bytes)
 		return es_engine_propose(e, op, kind, body);
 	/* The alarm is there when the refusal is told. */
 	rc = propose_quota_alarm(e, true, op);

@@ -157,7 +157,8 @@ static void on_leadership(void *ctx, bool is_leader, uint64_t leader_id, uint64_
 		es_lease_promote(e->leases, es_engine_now_ms(e), 0);
 		e->is_leader = true;
 		e->revoking_check = true;
-		es_engine_publish_attributes(e);
+		e->publish_again_ms = 0;
+		es_engine_publish_attributes(e, es_engine_now_ms(e));
 	} else if (!is_leader && e->is_leader) {
 		es_lease_demote(e->leases);
 		e->is_leader = false;
@@ -247,6 +248,7 @@ static void on_tick(uv_timer_t *timer)
 	es_engine_expire_leases(e, now_ms);
 	es_engine_auto_compact(e, now_ms);
 	es_engine_check_quota(e);
+	es_engine_publish_attributes(e, now_ms);
 }
 
 static void on_background(uv_idle_t *idle)
@@ -577,8 +579,8 @@ size_t es_engine_members(const struct es_engine *e, const struct es_member **ret
 void es_engine_get_stats(const struct es_engine *e, struct es_engine_stats *ret_stats)
 {
 	*ret_stats = e->counts;
-	ret_stats->db_bytes = es_mvcc_bytes(e->store);
-	ret_stats->db_bytes_in_use = es_mvcc_bytes_live(e->store);
+	ret_stats->db_bytes = es_engine_bytes(e);
+	ret_stats->db_bytes_in_use = es_mvcc_bytes_live(e->store) + es_lease_bytes(e->leases);
 	ret_stats->quota_bytes = e->config.quota_bytes;
 	ret_stats->keys = es_mvcc_keys(e->store);
 	ret_stats->versions = es_mvcc_versions(e->store);

@@ -194,6 +194,7 @@ struct es_member {
 size_t es_engine_members(const struct es_engine *engine, const struct es_member **ret_members);
 
 struct es_engine_stats {
+	/* Of the key space and the leases; never 0. */
 	uint64_t db_bytes, db_bytes_in_use, quota_bytes;
 	uint64_t keys, versions;
 	int64_t revision, compacted;

@@ -65,6 +65,7 @@ struct es_engine {
 	size_t sample_first, sample_count;
 	uint64_t next_sample_ms, next_compaction_ms;
 
+	uint64_t publish_again_ms; /* should the proposal before have been dropped */
 	bool has_leader, is_leader, was_ready, disk_full, closing;
 	bool failed; /* the member cannot go on; a command may be half applied */
 	int handles_open;
@@ -88,6 +89,8 @@ int es_engine_propose(struct es_engine *engine, struct es_engine_op *op, enum es
 int es_engine_propose_within_quota(struct es_engine *engine, struct es_engine_op *op,
 				   enum es_command_kind kind, struct es_slice body, uint64_t cost);
 void es_engine_time_out_proposals(struct es_engine *engine, uint64_t now_ms);
+/* What the quota is judged by: the key space and the leases. */
+uint64_t es_engine_bytes(const struct es_engine *engine);
 /* Raise (or lower) the NOSPACE alarm by quota; proposes once. */
 void es_engine_check_quota(struct es_engine *engine);
 
@@ -118,9 +121,9 @@ int es_engine_apply_member(struct es_engine *engine, struct es_slice body);
 int es_engine_set_member(struct es_engine *engine, struct es_slice name,
 			 const struct es_slice *peer_urls, size_t peer_count,
 			 const struct es_slice *client_urls, size_t client_count);
-/* Once leading: tell the cluster this member's name and client URLs if they differ from what it
- * knows. */
-void es_engine_publish_attributes(struct es_engine *engine);
+/* While leading: tell the cluster this member's name and client URLs if they differ from what it
+ * knows, once a second until it does. */
+void es_engine_publish_attributes(struct es_engine *engine, uint64_t now_ms);
 /* They are what the configuration says. */
 bool es_engine_is_published(const struct es_engine *engine);
 /* Calls `ready` of the configuration when it is time, once. */

@@ -9,6 +9,8 @@
  */
 #define META_FORMAT     1
 #define MEMBER_URLS_MAX 64
+/* When the disk is full, say, the first attempt is lost. */
+#define PUBLISH_AGAIN_MS 1000
 
 static int append_text(struct es_buf *buf, const char *text)
 {
@@ -356,14 +358,15 @@ bool es_engine_is_published(const struct es_engine *e)
 			  count_texts(config->client_urls));
 }
 
-void es_engine_publish_attributes(struct es_engine *e)
+void es_engine_publish_attributes(struct es_engine *e, uint64_t now_ms)
 {
 	const struct es_engine_config *config = &e->config;
 	size_t client_count = count_texts(config->client_urls);
 	bool is_new = e->member.name[0] == '\0' && e->member.peer_url_count == 0;
 
-	if (es_engine_is_published(e))
+	if (!e->is_leader || now_ms < e->publish_again_ms || es_engine_is_published(e))
 		return;
+	e->publish_again_ms = now_ms + PUBLISH_AGAIN_MS;
 	/* Peer URLs are the cluster's to change once they are known. */
 	if (is_new)
 		(void)propose_member(e, NULL, config->name, config->peer_urls,

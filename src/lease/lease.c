@@ -51,6 +51,7 @@ struct es_lease_table {
 	struct es_table keys;
 	struct lease **heap; /* leases.count of them */
 	size_t heap_room;
+	uint64_t key_bytes; /* of all keys */
 	bool leading;
 };
 
@@ -313,6 +314,7 @@ static int attach_new(struct es_lease_table *table, struct lease *lease, struct 
 	if (bytes.len > 0)
 		memcpy(key->bytes, bytes.data, bytes.len);
 	es_table_insert(&table->keys, &key->node, hash);
+	table->key_bytes += key->len;
 	link_key(lease, key);
 	return 0;
 }
@@ -321,6 +323,7 @@ static void detach(struct es_lease_table *table, struct key *key)
 {
 	unlink_key(key);
 	es_table_remove(&table->keys, &key->node);
+	table->key_bytes -= key->len;
 	es_free(table->mem, key);
 }
 
@@ -493,6 +496,13 @@ int es_lease_keys(struct es_lease_table *table, int64_t id, struct es_arena *are
 size_t es_lease_count(const struct es_lease_table *table)
 {
 	return table->leases.count;
+}
+
+uint64_t es_lease_bytes(const struct es_lease_table *table)
+{
+	/* Each has its place in a hash table and in an array. */
+	return table->leases.count * (sizeof(struct lease) + 2 * sizeof(void *)) +
+	       table->keys.count * (sizeof(struct key) + 2 * sizeof(void *)) + table->key_bytes;
 }
 
 /* While not leading all due times are equal, which leaves the order by id. */

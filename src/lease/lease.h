@@ -74,6 +74,8 @@ int es_lease_get(const struct es_lease_table *table, int64_t id, struct es_lease
 int es_lease_keys(struct es_lease_table *table, int64_t id, struct es_arena *arena,
 		  struct es_slice **ret_keys, size_t *ret_count);
 size_t es_lease_count(const struct es_lease_table *table);
+/* What leases and their keys take, bookkeeping included, the allocator's own not. 0 when there is no lease. O(1). */
+uint64_t es_lease_bytes(const struct es_lease_table *table);
 /* All leases: soonest due first while leading, else by id; array in `arena`. */
 int es_lease_list(const struct es_lease_table *table, struct es_arena *arena,
 		  struct es_lease_info **ret_list, size_t *ret_count);

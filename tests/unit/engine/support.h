@@ -22,6 +22,7 @@ struct fixture {
 	uv_loop_t loop;
 	char folder[64];
 	uint64_t now_ms;
+	uint64_t step_ms; /* passes with each look at the clock */
 	struct es_env env;
 	struct es_engine_config config;
 	struct es_engine *engine;
@@ -32,7 +33,9 @@ struct fixture {
 
 static inline uint64_t fixture_now(void *ctx)
 {
-	return ((struct fixture *)ctx)->now_ms;
+	struct fixture *f = ctx;
+
+	return f->now_ms += f->step_ms;
 }
 
 static inline uint64_t fixture_wall(void *ctx)

@@ -254,6 +254,37 @@ static void a_lease_counts_for_the_quota(void **state)
 	assert_false(es_lease_exists(es_engine_leases(f->engine), 3));
 }
 
+static void all_leases_together_count_for_the_quota(void **state)
+{
+	enum { QUOTA = 64 * 1024 };
+	struct fixture *f = *state;
+	struct es_engine_stats stats;
+	const struct es_alarm *alarms;
+	struct waiting w;
+	int rc = 0;
+	int granted = 0;
+
+	fixture_open(f);
+	f->config.quota_bytes = QUOTA;
+	fixture_reopen(f);
+	while (rc == 0 && granted < 10000)
+		rc = grant(f, ++granted, 60, &w);
+	assert_int_equal(rc, ES_ENOSPACE);
+	assert_in_range(granted, QUOTA / 256, QUOTA / 64);
+	es_engine_get_stats(f->engine, &stats);
+	assert_in_range(stats.db_bytes, QUOTA - 256, QUOTA);
+	assert_in_range(stats.db_bytes_in_use, QUOTA - 512, QUOTA);
+	assert_int_equal(put(f, "k", "v", 0), ES_ENOSPACE);
+	for (int i = 1; i < granted; i++)
+		assert_int_equal(revoke_lease(f, i), 0);
+	f->now_ms += 1000;
+	for (int i = 0; i < 5; i++)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	f->now_ms += 6000;
+	RUN_UNTIL(f, es_engine_alarms(f->engine, &alarms) == 0);
+	assert_int_equal(put(f, "k", "v", 0), 0);
+}
+
 static void old_revisions_are_compacted_by_themselves(void **state)
 {
 	enum { RETENTION_S = 10, RUNS_S = 26 };
@@ -365,6 +396,38 @@ static void compaction_goes_on_behind_a_hash(void **state)
 	for (int i = 0; i < 10; i++)
 		(void)uv_run(&f->loop, UV_RUN_ONCE);
 	assert_int_equal(es_mvcc_versions(es_engine_store(f->engine)), 1);
+}
+
+/* ---- a disk that is full at first ------------------------------------------------------------- */
+
+static unsigned looks;
+
+static int full_at_first(void *ctx, const char *path, uint64_t *ret_bytes)
+{
+	(void)ctx;
+	(void)path;
+	*ret_bytes = looks++ < 5 ? 0 : UINT64_MAX / 2;
+	return 0;
+}
+
+static void its_name_is_published_when_the_disk_was_full_at_first(void **state)
+{
+	struct fixture *f = *state;
+	struct es_fs fs = *es_fs_posix();
+	const struct es_member *members;
+
+	fixture_open(f);
+	fixture_close(f);
+	looks = 0;
+	f->step_ms = 10;
+	fs.free_bytes = full_at_first;
+	f->config.fs = &fs;
+	f->config.name = "another";
+	fixture_open(f); /* until it is ready */
+	assert_true(looks > 5);
+	assert_int_equal(es_engine_members(f->engine, &members), 1);
+	assert_string_equal(members[0].name, "another");
+	fixture_close(f);
 }
 
 /* ---- an apply that fails --------------------------------------------------------------------- */
@@ -490,6 +553,8 @@ int main(void)
 		T(an_alarm_set_by_hand_stays_until_it_is_cleared_by_hand),
 		T(compaction_answers_as_etcd),
 		T(a_lease_counts_for_the_quota),
+		T(all_leases_together_count_for_the_quota),
+		T(its_name_is_published_when_the_disk_was_full_at_first),
 		T(old_revisions_are_compacted_by_themselves),
 		T(hashes_are_those_of_etcd),
 		T(compaction_goes_on_behind_a_hash),
