@@ -232,6 +232,22 @@ def checkpoint():
     }
 
 
+def json_text():
+    pod = b"""{"apiVersion":"v1","kind":"Pod","metadata":{"labels":{"app":"podinfo"},"name":"a","generation":1},
+ "spec":{"containers":[{"name":"c","ports":[{"containerPort":9898}],"args":[]}],"priority":-1.5e-3},"status":{}}"""
+    return {
+        "resource": pod,
+        "numbers": b"[0,-0,1,-1,1.5,1e3,1E-3,-2.50e+10,9223372036854775808,-9223372036854775809,18446744073709551616,"
+                   b"5e-324,1.7976931348623158e308,0.1234567890123456789012,1e-400]",
+        "too-large": b"1e400",
+        "strings": '["","a\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u00e4\\ud83d\\ude00","\u00e4\u20ac\U0001f600 grows"]'.encode(),
+        "same-names": b'{"b":1,"a":2,"b":{"c":[]},"\\u0062":[null,true,false],"a":"x"}',
+        "deep": b"[" * 127 + b"]" * 127,
+        "too-deep": b'{"a":' * 128 + b"1" + b"}" * 128,
+        "surrogate": b'["\\ud800\\u0041"]',
+    }
+
+
 save("request", request())
 save("log_entry", log_entry())
 save("segment", segment())
@@ -239,3 +255,4 @@ save("checkpoint", checkpoint())
 save("wire", wire())
 save("grpc_frame", grpc_frame())
 save("grpc_text", grpc_text())
+save("json", json_text())
