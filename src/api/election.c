@@ -1,4 +1,5 @@
 #include "api/line.h"
+#include "base/buf.h"
 #include "wire/election.pb-c.h"
 
 /* v3electionpb.Election: the leader is whose key under the election's name is the oldest (line.h).
@@ -171,8 +172,10 @@ static int find_leader(struct es_api *api, struct es_mvcc_range range, int64_t r
 		.sort_target = ES_MVCC_SORT_CREATE,
 	};
 	struct es_mvcc_range_res res;
-	int rc = es_mvcc_range(es_engine_store(api->engine), &req, arena, &res);
+	int rc = es_engine_range(api->engine, &req, arena, &res);
 
+	if (rc == 0)
+		api->watch_cost += (uint64_t)res.count;
 	*ret_leader = rc == 0 && res.n > 0 ? res.versions[0] : NULL;
 	return rc;
 }
@@ -247,54 +250,98 @@ static void election_leader(struct es_rpc_call *call, struct es_slice request)
 	es_engine_linearize(api->engine, leader_now, call);
 }
 
+/*
+ * Observe goes as in etcd's client library: whoever leads is told, and then what becomes of his key
+ * alone, however many stand in line; once it is deleted, who leads is looked for anew. While nobody
+ * leads, the first key to be put is waited for.
+ */
 struct observer {
 	struct es_api_waiter waiter;
 	struct es_rpc_call *call;
-	struct es_mvcc_range range;
-	int64_t sent_revision; /* mod revision of the last leader told */
+	struct es_mvcc_range range; /* all keys of the election */
+	struct es_buf leader;       /* the key that is followed; empty: none */
 };
-
-/* Tells the leader as of `revision` unless it was told; returns whether it could be read and sent.
- */
-static bool observe(struct observer *observer, int64_t revision)
-{
-	struct es_api *api = observer->waiter.api;
-	struct es_engine_header header = es_engine_header(api->engine);
-	const struct es_mvcc_version *leader;
-	struct es_mvcc_kv kv;
-	struct es_arena arena;
-	bool sent = true;
-	int rc;
-
-	es_arena_init(&arena, api->config.mem, 1024);
-	rc = find_leader(api, observer->range, revision, &arena, &leader);
-	if (rc == 0 && leader != NULL) {
-		es_mvcc_version_kv(leader, &kv);
-		header.revision = revision;
-		if (kv.mod_revision != observer->sent_revision)
-			sent = send_leader(observer->call, &header, leader);
-		observer->sent_revision = kv.mod_revision;
-	}
-	es_arena_close(&arena);
-	/* A revision compacted before it was looked at is passed over: the most recent leader
-	 * follows. */
-	return sent && (rc == 0 || rc == ES_ECOMPACTED);
-}
 
 static void observer_end(struct observer *observer)
 {
 	es_rpc_call_set_data(observer->call, NULL);
 	es_api_wait_end(&observer->waiter);
+	es_buf_close(&observer->leader);
+}
+
+static int tell(struct observer *observer, const struct es_mvcc_version *leader, int64_t revision)
+{
+	struct es_engine_header header = es_engine_header(observer->waiter.api->engine);
+
+	header.revision = revision;
+	return send_leader(observer->call, &header, leader) ? 0 : ES_ENOMEM;
+}
+
+/* Who leads at `revision`, and what follows on it. */
+static int look_at(struct observer *observer, int64_t revision, struct es_arena *arena)
+{
+	struct es_mvcc_range next = observer->range;
+	const struct es_mvcc_version *leader;
+	struct es_mvcc_kv kv;
+	int rc = find_leader(observer->waiter.api, observer->range, revision, arena, &leader);
+
+	es_api_wait_end(&observer->waiter);
+	observer->leader.len = 0;
+	if (rc == 0 && leader != NULL) {
+		es_mvcc_version_kv(leader, &kv);
+		rc = es_buf_append(&observer->leader, kv.key.data, kv.key.len);
+		if (rc == 0)
+			rc = tell(observer, leader, revision);
+		next = (struct es_mvcc_range){.key = kv.key};
+	}
+	if (rc == 0)
+		rc = es_api_wait_begin(&observer->waiter, next, false, revision + 1);
+	return rc;
+}
+
+static int look_now(struct observer *observer, struct es_arena *arena)
+{
+	return look_at(observer, es_mvcc_revision(es_engine_store(observer->waiter.api->engine)),
+		       arena);
+}
+
+/* What became of the key that is followed. */
+static int follow(struct observer *observer, int64_t revision, struct es_arena *arena,
+		  bool *ret_deleted)
+{
+	const struct es_mvcc_range_req req = {.range.key = es_buf_slice(&observer->leader),
+					      .revision = revision};
+	struct es_mvcc_range_res res;
+	int rc = es_engine_range(observer->waiter.api->engine, &req, arena, &res);
+
+	*ret_deleted = rc == 0 && res.n == 0;
+	return rc == 0 && res.n > 0 ? tell(observer, res.versions[0], revision) : rc;
 }
 
 static bool on_changed(struct es_api_waiter *waiter, int64_t revision)
 {
 	struct observer *observer = ES_CONTAINER_OF(waiter, struct observer, waiter);
+	bool followed = observer->leader.len > 0;
+	struct es_arena arena;
+	bool deleted = false;
+	int rc;
 
-	if (observe(observer, revision))
-		return true;
+	es_arena_init(&arena, waiter->api->config.mem, 1024);
+	if (followed)
+		rc = follow(observer, revision, &arena, &deleted);
+	else
+		rc = look_at(observer, revision, &arena);
+	/* A revision compacted before it was looked at is passed over: the most recent leader is
+	 * told. */
+	if (deleted || rc == ES_ECOMPACTED) {
+		followed = false;
+		rc = look_now(observer, &arena);
+	}
+	es_arena_close(&arena);
+	if (rc == 0)
+		return followed;
 	observer_end(observer);
-	es_rpc_finish_status(observer->call, ES_ENOMEM);
+	es_rpc_finish_status(observer->call, rc);
 	return false;
 }
 
@@ -313,19 +360,17 @@ static void observe_from_now(void *arg, int status)
 	struct es_rpc_call *call = observer->call;
 
 	if (!es_rpc_call_is_closed(call)) {
-		struct es_api *api = es_rpc_call_ctx(call);
-		int64_t revision = es_mvcc_revision(es_engine_store(api->engine));
+		struct es_arena arena;
 
+		es_arena_init(&arena, observer->waiter.api->config.mem, 1024);
 		observer->waiter.changed = on_changed;
 		observer->waiter.lost = on_lost;
 		observer->waiter.call = call;
 		if (status == 0)
-			status = es_api_wait_begin(&observer->waiter, observer->range, false);
-		if (status == 0) {
+			status = look_now(observer, &arena);
+		if (status == 0)
 			es_rpc_call_set_data(call, observer);
-			if (!observe(observer, revision))
-				status = ES_ENOMEM;
-		}
+		es_arena_close(&arena);
 		if (status < 0) {
 			observer_end(observer);
 			es_api_line_fail(call, status);
@@ -342,6 +387,7 @@ static void election_observe(struct es_rpc_call *call, struct es_slice request)
 	if (observer == NULL || !election_range(call, request, &observer->range))
 		return;
 	observer->call = call;
+	es_buf_init(&observer->leader, api->config.mem);
 	es_api_wait_init(&observer->waiter, api);
 	es_rpc_call_hold(call);
 	es_engine_linearize(api->engine, observe_from_now, observer);

@@ -18,7 +18,7 @@ struct es_api {
 	uv_idle_t watch_idle; /* runs while watches or waiters have something to do */
 	struct es_queue watch_streams;
 	struct es_queue ready_streams;
-	uint64_t watch_cost; /* of serving streams, so far */
+	uint64_t watch_cost; /* of serving streams and waiters, so far */
 	struct es_queue ready_waiters;
 	struct es_queue pinned_answers; /* the longest without progress first */
 	uint64_t leader_seen_ms;
@@ -76,8 +76,9 @@ struct es_api_waiter {
 struct es_slice es_api_prefix_end(struct es_slice prefix, uint8_t *buffer);
 
 void es_api_wait_init(struct es_api_waiter *waiter, struct es_api *api);
-/* From the next revision on. ES_ENOMEM. */
-int es_api_wait_begin(struct es_api_waiter *waiter, struct es_mvcc_range range, bool deletes_only);
+/* From `start_revision` on; 0: from the next. ES_ENOMEM. */
+int es_api_wait_begin(struct es_api_waiter *waiter, struct es_mvcc_range range, bool deletes_only,
+		      int64_t start_revision);
 /* To be served when the loop comes to it; a waiter that waits for nothing hears `changed`. */
 void es_api_wait_again(struct es_api_waiter *waiter);
 /* Nothing to do when it is over already. */

@@ -195,6 +195,8 @@ static int predecessor(struct es_api_line *line, struct es_arena *arena, struct 
 		return ES_ENOMEM;
 	req.range = (struct es_mvcc_range){line->prefix, es_api_prefix_end(line->prefix, end)};
 	rc = es_engine_range(line->api->engine, &req, arena, &res);
+	if (rc == 0)
+		line->api->watch_cost += (uint64_t)res.count;
 	*ret_found = rc == 0 && res.n > 0;
 	if (*ret_found) {
 		es_mvcc_version_kv(res.versions[0], &kv);
@@ -213,7 +215,7 @@ static int wait_behind(struct es_api_line *line, bool *ret_waits)
 	es_arena_init(&arena, line->api->config.mem, 1024);
 	rc = predecessor(line, &arena, &range.key, ret_waits);
 	if (rc == 0 && *ret_waits)
-		rc = es_api_wait_begin(&line->waiter, range, true);
+		rc = es_api_wait_begin(&line->waiter, range, true, 0);
 	es_arena_close(&arena);
 	return rc;
 }

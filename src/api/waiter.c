@@ -3,7 +3,8 @@
 #define EVENTS_MAX  64
 #define BATCH_BYTES (64 * 1024)
 #define SCAN_MAX    4096
-#define SERVED_MAX  64 /* in one turn of the loop */
+#define SERVED_MAX  64    /* in one turn of the loop */
+#define COST_MAX    16384 /* and so many keys looked at for them */
 #define QUEUE_HIGH  (256 * 1024)
 
 static void on_wake(struct es_engine_watch_owner *owner)
@@ -36,12 +37,17 @@ void es_api_wait_init(struct es_api_waiter *waiter, struct es_api *api)
 	es_queue_init(&waiter->link);
 }
 
-int es_api_wait_begin(struct es_api_waiter *waiter, struct es_mvcc_range range, bool deletes_only)
+int es_api_wait_begin(struct es_api_waiter *waiter, struct es_mvcc_range range, bool deletes_only,
+		      int64_t start_revision)
 {
-	const struct es_watch_spec spec = {.range = range, .filter_put = deletes_only};
+	const struct es_watch_spec spec = {
+		.range = range, .start_revision = start_revision, .filter_put = deletes_only};
+	int rc = es_watch_add(es_engine_watch_hub(waiter->api->engine), &spec, &waiter->owner,
+			      &waiter->watcher);
 
-	return es_watch_add(es_engine_watch_hub(waiter->api->engine), &spec, &waiter->owner,
-			    &waiter->watcher);
+	if (rc == 0 && start_revision > 0)
+		on_wake(&waiter->owner); /* it may be in the past */
+	return rc;
 }
 
 void es_api_wait_end(struct es_api_waiter *waiter)
@@ -102,11 +108,14 @@ static void serve(struct es_api_waiter *waiter)
 
 void es_api_serve_waiters(struct es_api *api)
 {
+	uint64_t before = api->watch_cost;
 	struct es_queue later;
 	struct es_queue *link;
 
 	es_queue_init(&later);
-	for (int n = 0; n < SERVED_MAX && (link = es_queue_pop(&api->ready_waiters)) != NULL; n++) {
+	for (int n = 0; n < SERVED_MAX && api->watch_cost - before < COST_MAX &&
+			(link = es_queue_pop(&api->ready_waiters)) != NULL;
+	     n++) {
 		struct es_api_waiter *waiter = ES_QUEUE_ITEM(link, struct es_api_waiter, link);
 
 		es_queue_push(&later,

@@ -21,6 +21,10 @@ int es_mvcc_new(const struct es_mem *mem, struct es_mvcc **ret_store);
 /* NULL is allowed. No range result or pin may be alive. */
 void es_mvcc_free(struct es_mvcc *store);
 
+/* Make the first write of an untouched store (asserted) revision + 1 instead of 2: logs of commands that are replayed
+ * count from 1. */
+void es_mvcc_count_from(struct es_mvcc *store, int64_t revision);
+
 /* The newest revision (main). */
 int64_t es_mvcc_revision(const struct es_mvcc *store);
 /* The compacted revision. Reads below it fail, reads at it work. -1: never compacted, as etcd has
@@ -103,7 +107,7 @@ struct es_mvcc_range_res {
 
 /*
  * Read at the request's revision. Cost: O(log n + answer) for key order, count included; a sort or
- * bound looks at the whole range. `arena` backs ret_res->versions. ES_ECOMPACTED, ES_EFUTURE_REV,
+ * bound looks at the whole range, and with a limit of 1 sorts nothing. `arena` backs ret_res->versions. ES_ECOMPACTED, ES_EFUTURE_REV,
  * ES_EINVALID_SORT, ES_ENOMEM.
  */
 int es_mvcc_range(const struct es_mvcc *store, const struct es_mvcc_range_req *req,

@@ -284,6 +284,21 @@ static size_t at_most(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* The one that a stable sort would put first goes there, and the rest is in no order. */
+static void pick_first(struct gather *gather, int32_t target, bool descend)
+{
+	size_t first = 0;
+
+	for (size_t i = 1; i < gather->n; i++) {
+		int order = sort_cmp(target, gather->versions[i], gather->versions[first]);
+
+		if (descend ? order > 0 : order < 0)
+			first = i;
+	}
+	if (gather->n > 0)
+		gather->versions[0] = gather->versions[first];
+}
+
 /* A stable merge sort, bottom up. */
 static int sort_versions(struct gather *gather, int32_t target, bool descend)
 {
@@ -351,7 +366,9 @@ static int arrange(const struct es_mvcc_range_req *req, struct gather *gather, b
 	*ret_more = false;
 	if (has_bounds(req))
 		apply_bounds(req, gather);
-	if (req->sort_target != ES_MVCC_SORT_KEY) {
+	if (req->sort_target != ES_MVCC_SORT_KEY && req->limit == 1) {
+		pick_first(gather, req->sort_target, descend);
+	} else if (req->sort_target != ES_MVCC_SORT_KEY) {
 		if (sort_versions(gather, req->sort_target, descend) < 0)
 			return ES_ENOMEM;
 	} else if (descend) {

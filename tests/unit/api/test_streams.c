@@ -381,6 +381,59 @@ static void whoever_goes_away_leaves_the_line(void **state)
 	pair_expect(third, "0", "");
 }
 
+static uint64_t ranges_read(struct services *s)
+{
+	struct es_engine_stats stats;
+
+	es_engine_get_stats(s->engine.engine, &stats);
+	return stats.ranges;
+}
+
+static void an_observer_follows_the_leader_alone(void **state)
+{
+	struct services *s = *state;
+	struct pair_stream *stream = ask(s, "/v3electionpb.Election/Observe",
+					 ES_SLICE("\x0a\x01l"));
+	uint64_t before;
+	char key[16];
+
+	turn_until_quiet(s);
+	assert_int_equal(pair_message_count(stream), 0);
+	for (int i = 0; i < 100; i++) {
+		(void)snprintf(key, sizeof(key), "l/%02d", 99 - i);
+		assert_int_equal(put(&s->engine, key, "v", 0), 0);
+	}
+	turn_until_quiet(s);
+	assert_int_equal(pair_message_count(stream), 1);
+	/* What the others in line do is not looked at. */
+	before = ranges_read(s);
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(key, sizeof(key), "l/%02d", i);
+		assert_int_equal(put(&s->engine, key, "w", 0), 0);
+		turn_until_quiet(s);
+	}
+	assert_int_equal(ranges_read(s), before);
+	assert_int_equal(pair_message_count(stream), 1);
+	/* What the leader says is, one by one. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(put(&s->engine, "l/99", "x", 0), 0);
+	turn_until_quiet(s);
+	assert_int_equal(pair_message_count(stream), 4);
+	assert_int_equal(delete_range(&s->engine, "l/99", NULL), 1);
+	turn_until_quiet(s);
+	assert_int_equal(pair_message_count(stream), 5); /* of the next one */
+	assert_int_equal(delete_range(&s->engine, "l/", "l0"), 99);
+	turn_until_quiet(s);
+	assert_int_equal(pair_message_count(stream), 5);
+	assert_int_equal(put(&s->engine, "l/a", "x", 0), 0);
+	assert_int_equal(put(&s->engine, "l/a", "y", 0), 0);
+	turn_until_quiet(s);
+	assert_int_equal(pair_message_count(stream), 7);
+	pair_reset(&s->pair, stream);
+	turn_until_quiet(s);
+	assert_int_equal(es_watch_count(es_engine_watch_hub(s->engine.engine)), 0);
+}
+
 /* ---- memory that runs out -------------------------------------------------------------------- */
 
 /* Requests that get further than the first check. */
@@ -522,6 +575,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(whoever_stands_in_line_waits_for_the_one_before,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(whoever_goes_away_leaves_the_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_observer_follows_the_leader_alone, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(every_call_ends_without_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_may_be_under_way_at_the_end, setup, teardown),
 	};
