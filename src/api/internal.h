@@ -18,6 +18,7 @@ struct es_api {
 	uv_idle_t watch_idle; /* runs while watches or waiters have something to do */
 	struct es_queue watch_streams;
 	struct es_queue ready_streams;
+	uint64_t watch_hash_key[2];
 	uint64_t watch_cost; /* of serving streams and waiters, so far */
 	struct es_queue ready_waiters;
 	struct es_queue pinned_answers; /* the longest without progress first */

@@ -1,6 +1,6 @@
 #include "api/internal.h"
-
-#include <search.h>
+#include "base/hash.h"
+#include "base/table.h"
 
 /*
  * etcdserverpb.Watch. A stream holds many watches; each has a watcher in the engine's hub, which
@@ -36,7 +36,7 @@ struct watch_stream {
 	struct es_queue ready_link; /* in api->ready_streams */
 	struct es_queue watches;    /* all, in the order of creation */
 	struct es_queue ready;      /* watches with something to give */
-	void *by_id;                /* tsearch(3) tree of struct watch */
+	struct es_table by_id;      /* of struct watch */
 	int64_t next_id;
 	uint64_t next_progress_ms;
 	bool progress_asked;
@@ -44,6 +44,7 @@ struct watch_stream {
 
 struct watch {
 	struct es_engine_watch_owner owner; /* first: what the hub's wake gives back */
+	struct es_table_node node;          /* in the stream's by_id */
 	struct es_queue link;
 	struct es_queue ready_link;
 	struct watch_stream *stream;
@@ -56,20 +57,23 @@ struct watch {
 	bool progress_due; /* nothing was sent since the last interval began */
 };
 
-static int by_id(const void *a, const void *b)
+/* Clients choose ids. */
+static uint64_t hash_id(const struct watch_stream *stream, int64_t id)
 {
-	const struct watch *x = a;
-	const struct watch *y = b;
-
-	return (x->id > y->id) - (x->id < y->id);
+	return es_siphash(stream->api->watch_hash_key, es_slice(&id, sizeof(id)));
 }
 
 static struct watch *find_watch(const struct watch_stream *stream, int64_t id)
 {
-	struct watch key = {.id = id};
-	struct watch *const *found = tfind(&key, &stream->by_id, by_id);
+	struct es_table_node *node = es_table_first(&stream->by_id, hash_id(stream, id));
 
-	return found == NULL ? NULL : *found;
+	for (; node != NULL; node = es_table_next(node)) {
+		struct watch *watch = ES_CONTAINER_OF(node, struct watch, node);
+
+		if (watch->id == id)
+			return watch;
+	}
+	return NULL;
 }
 
 static struct es_watch_hub *hub(const struct watch_stream *stream)
@@ -184,7 +188,7 @@ static void free_watch(struct watch *watch)
 	struct watch_stream *stream = watch->stream;
 
 	drop_watcher(watch);
-	(void)tdelete(watch, &stream->by_id, by_id);
+	es_table_remove(&stream->by_id, &watch->node);
 	es_queue_remove(&watch->link);
 	es_free(stream->api->config.mem, watch);
 }
@@ -193,6 +197,7 @@ static void stream_end(struct watch_stream *stream)
 {
 	while (!es_queue_empty(&stream->watches))
 		free_watch(ES_QUEUE_ITEM(stream->watches.next, struct watch, link));
+	es_table_close(&stream->by_id);
 	es_queue_remove(&stream->ready_link);
 	es_queue_remove(&stream->link);
 }
@@ -421,8 +426,10 @@ static void create_watch(struct watch_stream *stream,
 		return;
 	}
 	watch = es_calloc(stream->api->config.mem, 1, sizeof(*watch));
-	if (watch == NULL)
-		goto no_memory;
+	if (watch == NULL) {
+		fail(stream, ES_ENOMEM);
+		return;
+	}
 	watch->owner.wake = on_wake;
 	watch->stream = stream;
 	watch->id = id;
@@ -431,8 +438,7 @@ static void create_watch(struct watch_stream *stream,
 	watch->progress = request->progress_notify;
 	watch->progress_due = true;
 	es_queue_init(&watch->ready_link);
-	if (tsearch(watch, &stream->by_id, by_id) == NULL)
-		goto no_memory;
+	es_table_insert(&stream->by_id, &watch->node, hash_id(stream, id));
 	es_queue_push(&stream->watches, &watch->link);
 	head = answer(stream, id, revision(stream));
 	head.created = true;
@@ -444,10 +450,6 @@ static void create_watch(struct watch_stream *stream,
 	}
 	/* It may start in the past. */
 	on_wake(&watch->owner);
-	return;
-no_memory:
-	es_free(stream->api->config.mem, watch);
-	fail(stream, ES_ENOMEM);
 }
 
 static void cancel_watch(struct watch_stream *stream, int64_t id)
@@ -520,6 +522,10 @@ static void watch_opened(struct es_rpc_call *call)
 		return;
 	if (es_api_wants_leader(call) && !es_api_has_leader(api)) {
 		es_rpc_finish_status(call, ES_ENO_LEADER);
+		return;
+	}
+	if (es_table_init(&stream->by_id, api->config.mem) < 0) {
+		es_rpc_finish_status(call, ES_ENOMEM);
 		return;
 	}
 	stream->call = call;
@@ -601,5 +607,7 @@ int es_api_watch_register(struct es_api *api)
 		 .closed = watch_closed},
 	};
 
+	api->config.env->random(api->config.env->ctx, api->watch_hash_key,
+				sizeof(api->watch_hash_key));
 	return es_rpc_register(api->server, methods, ES_ARRAY_LEN(methods), api);
 }

@@ -188,6 +188,64 @@ static void a_watch_that_cannot_be_told_ends(void **state)
 	assert_int_equal(pair_message_count(stream), 1);
 }
 
+/* Time enough for a tick of the services. */
+static void tick(struct services *s, uint64_t ms)
+{
+	s->engine.now_ms += ms;
+	usleep(120 * 1000);
+	for (int i = 0; i < 5; i++)
+		(void)uv_run(&s->engine.loop, UV_RUN_NOWAIT);
+}
+
+/* Answers that only tell progress. */
+static unsigned progress_count(const struct pair_stream *stream)
+{
+	const struct es_buf *body = &stream->body;
+	unsigned count = 0;
+	size_t len;
+
+	for (size_t at = 0; at + 5 <= body->len; at += 5 + len) {
+		const uint8_t *head = body->data + at;
+		Etcdserverpb__WatchResponse *answer;
+
+		len = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 |
+		      head[4];
+		answer = etcdserverpb__watch_response__unpack(NULL, len, head + 5);
+		assert_non_null(answer);
+		count += !answer->created && !answer->canceled && answer->n_events == 0;
+		etcdserverpb__watch_response__free_unpacked(answer, NULL);
+	}
+	return count;
+}
+
+static void progress_is_not_piled_up_for_who_takes_nothing(void **state)
+{
+	enum { INTERVAL_MS = 12 * 60 * 1000 };
+	struct services *s = *state;
+	struct pair_stream *stream = watch(s, "k");
+
+	/* Another watch on the stream, of "quiet", with progress_notify. */
+	pair_send(&s->pair, stream, ES_SLICE("\0\0\0\0\x0b\x0a\x09\x0a\x05quiet\x20\x01"), false);
+	pair_pump(&s->pair);
+	assert_int_equal(pair_message_count(stream), 2);
+	tick(s, INTERVAL_MS);
+	tick(s, INTERVAL_MS);
+	pair_pump(&s->pair);
+	assert_int_equal(progress_count(stream), 2);
+	for (int i = 0; i < 100; i++) {
+		put_large(s, "k");
+		(void)uv_run(&s->engine.loop, UV_RUN_NOWAIT);
+	}
+	for (int i = 0; i < 5; i++)
+		tick(s, INTERVAL_MS);
+	pair_pump(&s->pair);
+	assert_int_equal(progress_count(stream), 2);
+	turn_until_watched(s);
+	tick(s, INTERVAL_MS);
+	pair_pump(&s->pair);
+	assert_int_equal(progress_count(stream), 3);
+}
+
 /* ---- answers that are not taken -------------------------------------------------------------- */
 
 /* What the client's socket gets in one go. */
@@ -242,15 +300,6 @@ static void compact_all(struct services *s)
 static uint64_t versions(struct services *s)
 {
 	return es_mvcc_versions(es_engine_store(s->engine.engine));
-}
-
-/* Time enough for a tick of the services. */
-static void tick(struct services *s, uint64_t ms)
-{
-	s->engine.now_ms += ms;
-	usleep(120 * 1000);
-	for (int i = 0; i < 5; i++)
-		(void)uv_run(&s->engine.loop, UV_RUN_NOWAIT);
 }
 
 static void an_answer_that_is_not_taken_pins_for_a_while(struct services *s, const char *path)
@@ -568,6 +617,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_turn_of_the_loop_reads_much_history, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_watch_that_cannot_be_told_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(progress_is_not_piled_up_for_who_takes_nothing,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_range_that_is_not_taken_is_reset, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_stream_of_ranges_that_is_not_taken_ends, setup,
