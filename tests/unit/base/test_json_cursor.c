@@ -137,6 +137,7 @@ static void something_else_is_next(void **state)
 static void depth_counts_from_the_outermost(void **state)
 {
 	struct es_json_cursor c;
+	struct es_json_cursor skipping;
 	struct es_arena arena;
 	struct es_json value;
 	struct es_slice text = ES_SLICE("[[[1]]]");
@@ -151,9 +152,13 @@ static void depth_counts_from_the_outermost(void **state)
 		if (depth == 0)
 			continue;
 		assert_int_equal(es_json_next_item(&c), 1);
+		skipping = c;
 		assert_int_equal(es_json_take(&c, &arena, &value), depth < 3 ? ES_EDECODE : 0);
-		if (depth < 3)
+		assert_int_equal(es_json_skip(&skipping, NULL), depth < 3 ? ES_EDECODE : 0);
+		if (depth < 3) {
 			assert_int_equal(c.error.offset, depth);
+			assert_int_equal(skipping.error.offset, depth);
+		}
 	}
 	es_arena_close(&arena);
 }

@@ -194,9 +194,10 @@ static void utf8(void **state)
 
 static void without_an_end(void **state)
 {
-	static const char bytes[] = "abcdefghijklmnopqrstuvwxyz";
+	static const char bytes[] = "abcdefgh\\u0041\xf0\x9f\x98\x80ijkl\\n\\ud83d\\ude00mnopqrst";
 
 	(void)state;
+	/* also in the middle of an escape and of a character */
 	for (size_t len = 0; len < sizeof(bytes); len++) {
 		uint8_t *copy = malloc(len == 0 ? 1 : len);
 		struct es_json_text text;
@@ -207,7 +208,7 @@ static void without_an_end(void **state)
 		memcpy(copy, bytes, len);
 		text = es_json_text(es_slice(copy, len));
 		assert_int_equal(es_json_pass_string(&text, &raw, &escapes_seen), ES_EDECODE);
-		assert_int_equal(text.error.offset, len);
+		assert_in_range(text.error.offset, len < 12 ? 0 : len - 12, len);
 		free(copy);
 	}
 }

@@ -95,6 +95,27 @@ static void every_byte_at_every_place(void **state)
 	es_buf_close(&buf);
 }
 
+/* Whatever is left of the buffer when an escape comes. */
+static void escapes_find_room(void **state)
+{
+	uint8_t bytes[300];
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes));
+	for (size_t at = 0; at < sizeof(bytes); at++) {
+		struct es_buf buf;
+
+		bytes[at] = '\x01';
+		for (size_t len = at + 1; len <= sizeof(bytes) && len < at + 5; len++) {
+			es_buf_init(&buf, es_mem_default());
+			assert_int_equal(es_json_write_string(&buf, es_slice(bytes, len)), 0);
+			assert_int_equal(buf.len, len + 7);
+			es_buf_close(&buf);
+		}
+		bytes[at] = 'x';
+	}
+}
+
 static struct es_json nested(const struct es_json *items, struct es_json_member *members)
 {
 	members[0] = (struct es_json_member){ES_SLICE("b\n"), es_json_null()};
@@ -158,6 +179,7 @@ int main(void)
 		cmocka_unit_test(scalars),
 		cmocka_unit_test(strings_escape_only_what_they_must),
 		cmocka_unit_test(every_byte_at_every_place),
+		cmocka_unit_test(escapes_find_room),
 		cmocka_unit_test(containers),
 		cmocka_unit_test(without_memory),
 	};
