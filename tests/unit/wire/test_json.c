@@ -1,0 +1,227 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/assert.h"
+#include "wire/json.h"
+#include "wire/resource_store.pb-c.h"
+#include "wire/rpc.pb-c.h"
+
+static const char *const json_fields[] = {"value", "patch", NULL};
+static const struct es_wire_json_options in_place = {json_fields, true};
+static const struct es_wire_json_options plain = {NULL, false};
+
+struct ctx {
+	struct es_arena arena;
+	struct es_buf buf;
+	char errmsg[200];
+};
+
+static int setup(void **state)
+{
+	struct ctx *c = calloc(1, sizeof(*c));
+
+	es_arena_init(&c->arena, es_mem_default(), 1024);
+	es_buf_init(&c->buf, es_mem_default());
+	*state = c;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct ctx *c = *state;
+
+	es_arena_close(&c->arena);
+	es_buf_close(&c->buf);
+	free(c);
+	return 0;
+}
+
+static int read(struct ctx *c, const ProtobufCMessageDescriptor *descriptor, const char *text,
+		const struct es_wire_json_options *options, ProtobufCMessage **ret_message)
+{
+	struct es_json value;
+	struct es_json_error error;
+
+	assert_int_equal(es_json_parse(es_slice_str(text), 20, &c->arena, &value, &error), 0);
+	return es_wire_json_read(descriptor, &value, options, &c->arena, ret_message, c->errmsg,
+				 sizeof(c->errmsg));
+}
+
+static void assert_written(struct ctx *c, const ProtobufCMessage *message,
+			   const struct es_wire_json_options *options, const char *expected)
+{
+	c->buf.len = 0;
+	assert_int_equal(es_wire_json_write(&c->buf, message, options), 0);
+	assert_int_equal(es_buf_append_u8(&c->buf, 0), 0);
+	assert_string_equal((const char *)c->buf.data, expected);
+}
+
+static void assert_round(struct ctx *c, const ProtobufCMessageDescriptor *descriptor,
+			 const char *text, const struct es_wire_json_options *options,
+			 const char *expected)
+{
+	ProtobufCMessage *message;
+	int rc = read(c, descriptor, text, options, &message);
+
+	assert_string_equal(c->errmsg, "");
+	assert_int_equal(rc, 0);
+	assert_written(c, message, options, expected);
+}
+
+static void fields_of_every_type(void **state)
+{
+	struct ctx *c = *state;
+
+	assert_round(c, &etcdserverpb__range_request__descriptor,
+		     "{\"key\":\"Zm9v\",\"range_end\":\"Zm9w\",\"limit\":\"5\",\"revision\":7,"
+		     "\"sort_order\":\"DESCEND\",\"sortTarget\":4,\"serializable\":true,"
+		     "\"minModRevision\":-9223372036854775808}",
+		     &plain,
+		     "{\"key\":\"Zm9v\",\"rangeEnd\":\"Zm9w\",\"limit\":\"5\",\"revision\":\"7\","
+		     "\"sortOrder\":\"DESCEND\",\"sortTarget\":\"VALUE\",\"serializable\":true,"
+		     "\"minModRevision\":\"-9223372036854775808\"}");
+	assert_round(
+		c, &etcdserverpb__member_list_response__descriptor,
+		"{\"header\":{\"clusterId\":\"18446744073709551615\"},\"members\":[{\"ID\":\"1\","
+		"\"name\":\"a\\u00e9\",\"peerURLs\":[\"x\",\"y\"]},{}]}",
+		&plain,
+		"{\"header\":{\"clusterId\":\"18446744073709551615\"},\"members\":[{\"ID\":\"1\","
+		"\"name\":\"aé\",\"peerURLs\":[\"x\",\"y\"]},{}]}");
+}
+
+static void json_in_place(void **state)
+{
+	struct ctx *c = *state;
+
+	assert_round(c, &engenho__v1__put_request__descriptor,
+		     "{\"key\":{\"version\":\"v1\",\"kind\":\"Pod\",\"namespace\":\"\","
+		     "\"name\":\"p\"},\"value\":{\"b\":1.0,\"a\":[null]},\"expected\":0}",
+		     &in_place,
+		     "{\"key\":{\"version\":\"v1\",\"kind\":\"Pod\",\"namespace\":\"\","
+		     "\"name\":\"p\"},\"value\":{\"a\":[null],\"b\":1.0},\"expected\":\"0\","
+		     "\"reason\":\"OPERATOR\"}");
+	/* null is a value there, and "not set" elsewhere. */
+	assert_round(c, &engenho__v1__put_request__descriptor,
+		     "{\"key\":{\"name\":null},\"value\":null,\"reason\":null}", &in_place,
+		     "{\"key\":{},\"value\":null,\"reason\":\"OPERATOR\"}");
+}
+
+static void bytes_in_place_that_are_no_json(void **state)
+{
+	Engenho__V1__Resource resource = ENGENHO__V1__RESOURCE__INIT;
+	uint8_t bytes[] = {'{', 0xff, '}'};
+
+	resource.value = (ProtobufCBinaryData){sizeof(bytes), bytes};
+	assert_written(*state, &resource.base, &in_place,
+		       "{\"value\":\"e/99\",\"createRevision\":\"0\",\"modRevision\":\"0\"}");
+}
+
+static void base64_of_every_length(void **state)
+{
+	static const char *const texts[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "-_8", "+/8="};
+	struct ctx *c = *state;
+	char text[64], expected[64];
+
+	for (size_t i = 1; i < ES_ARRAY_LEN(texts); i++) {
+		(void)snprintf(text, sizeof(text), "{\"value\":\"%s\"}", texts[i]);
+		(void)snprintf(expected, sizeof(expected), "{\"value\":\"%s\"}",
+			       i == 5 ? texts[6] : texts[i]);
+		assert_round(c, &etcdserverpb__put_request__descriptor, text, &plain, expected);
+	}
+}
+
+static void what_does_not_fit_is_named(void **state)
+{
+	static const struct {
+		const ProtobufCMessageDescriptor *descriptor;
+		const char *text, *errmsg;
+	} cases[] = {
+		{&engenho__v1__put_request__descriptor, "[]", "expected an object"},
+		{&engenho__v1__put_request__descriptor, "{\"keyy\":1}", "unknown field \"keyy\""},
+		{&engenho__v1__put_request__descriptor, "{\"key\":{\"nam\":\"x\"}}",
+		 "key: unknown field \"nam\""},
+		{&engenho__v1__put_request__descriptor, "{\"key\":{\"name\":7}}",
+		 "key.name: expected a string"},
+		{&engenho__v1__put_request__descriptor, "{\"key\":{\"name\":\"a\\u0000b\"}}",
+		 "key.name: a NUL character in a name"},
+		{&engenho__v1__put_request__descriptor, "{\"expected\":\"1.5\"}",
+		 "expected: expected an integer"},
+		{&engenho__v1__put_request__descriptor, "{\"expected\":9223372036854775808}",
+		 "expected: the number is out of range"},
+		{&engenho__v1__put_request__descriptor, "{\"reason\":\"BOSS\"}",
+		 "reason: not one of the names there are"},
+		{&engenho__v1__txn_request__descriptor, "{\"compares\":[{},{\"key\":[]}]}",
+		 "compares[1].key: expected an object"},
+		{&engenho__v1__txn_request__descriptor, "{\"compares\":{}}",
+		 "compares: expected a list"},
+		{&etcdserverpb__put_request__descriptor, "{\"value\":\"Z\"}", "value: not base64"},
+		{&etcdserverpb__put_request__descriptor, "{\"value\":\"Zm9!\"}",
+		 "value: not base64"},
+		{&etcdserverpb__put_request__descriptor, "{\"prevKv\":1}",
+		 "prev_kv: expected true or false"},
+	};
+	struct ctx *c = *state;
+	ProtobufCMessage *message;
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
+		bool ours = strncmp(cases[i].descriptor->name, "engenho", 7) == 0;
+
+		assert_int_equal(read(c, cases[i].descriptor, cases[i].text,
+				      ours ? &in_place : &plain, &message),
+				 ES_EDECODE);
+		assert_string_equal(c->errmsg, cases[i].errmsg);
+	}
+}
+
+static void memory_that_is_missing(void **state)
+{
+	static const char text[] =
+		"{\"key\":{\"name\":\"p\",\"kind\":\"Pod\"},\"value\":{\"a\":1}}";
+	struct es_json value;
+	struct es_json_error error;
+	struct ctx *c = *state;
+	uint64_t n;
+
+	assert_int_equal(es_json_parse(es_slice_str(text), 20, &c->arena, &value, &error), 0);
+	for (n = 0;; n++) {
+		struct es_fault_mem fault;
+		struct es_arena arena;
+		struct es_buf buf;
+		ProtobufCMessage *message;
+		int rc;
+
+		es_fault_mem_init(&fault, n);
+		es_arena_init(&arena, &fault.mem, 16);
+		es_buf_init(&buf, &fault.mem);
+		rc = es_wire_json_read(&engenho__v1__put_request__descriptor, &value, &in_place,
+				       &arena, &message, c->errmsg, sizeof(c->errmsg));
+		if (rc == 0)
+			rc = es_wire_json_write(&buf, message, &in_place);
+		es_arena_close(&arena);
+		es_buf_close(&buf);
+		assert_int_equal(fault.live, 0);
+		if (!fault.fired)
+			break;
+		assert_int_equal(rc, ES_ENOMEM);
+	}
+	assert_true(n > 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(fields_of_every_type, setup, teardown),
+		cmocka_unit_test_setup_teardown(json_in_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(bytes_in_place_that_are_no_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(base64_of_every_length, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_does_not_fit_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_that_is_missing, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
