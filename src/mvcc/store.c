@@ -71,6 +71,14 @@ void es_mvcc_free(struct es_mvcc *store)
 	es_free(store->mem, store);
 }
 
+void es_mvcc_count_from(struct es_mvcc *store, int64_t revision)
+{
+	ES_ASSERT(es_revlog_last(&store->log) == NULL);
+	ES_ASSERT(revision >= 0);
+	ES_ASSERT(store->compacted <= revision);
+	store->revision = revision;
+}
+
 int64_t es_mvcc_revision(const struct es_mvcc *store)
 {
 	return store->revision;

@@ -19,6 +19,29 @@ static void the_empty_store_is_at_revision_one(void **state)
 	bench_close(&b);
 }
 
+static void a_store_may_count_from_zero(void **state)
+{
+	struct bench b;
+	struct es_mvcc_kv kv;
+
+	(void)state;
+	bench_open(&b);
+	es_mvcc_count_from(b.store, 0);
+	assert_int_equal(es_mvcc_revision(b.store), 0);
+	es_mvcc_check(b.store);
+	put(&b, "a", "one");
+	put(&b, "a", "two");
+	kv = kv_of(es_mvcc_get(b.store, ES_SLICE("a")));
+	assert_int_equal(kv.create_revision, 1);
+	assert_int_equal(kv.mod_revision, 2);
+	assert_int_equal(es_mvcc_compact(b.store, 2), 0);
+	while (es_mvcc_compact_step(b.store, 100))
+		;
+	assert_int_equal(es_mvcc_versions(b.store), 1);
+	es_mvcc_check(b.store);
+	bench_close(&b);
+}
+
 static void a_key_lives_dies_and_lives_again(void **state)
 {
 	struct bench b;
@@ -201,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_empty_store_is_at_revision_one),
+		cmocka_unit_test(a_store_may_count_from_zero),
 		cmocka_unit_test(a_key_lives_dies_and_lives_again),
 		cmocka_unit_test(keys_may_hold_any_bytes),
 		cmocka_unit_test(rare_numbers_are_kept_whole),
