@@ -212,7 +212,7 @@ static int owned_fields(struct run *run, struct es_field_set *ret_owned)
 static int named_fields_of(struct run *run, const struct es_json *object,
 			   struct es_field_set *ret_fields)
 {
-	int rc = es_walk_fields(&run->walk, run->schema, object, true, ret_fields);
+	int rc = es_walk_fields(&run->walk, run->schema, object, ret_fields);
 
 	return rc == 0 ? es_walk_add_named(run->walk.arena, run->schema, ret_fields, ret_fields)
 		       : rc;
@@ -228,10 +228,10 @@ static int prune(struct run *run)
 	struct es_arena *arena = run->walk.arena;
 	struct es_field_set last, all, owned, kept, gone;
 	struct es_json pruned;
-	int rc = es_field_set_difference(arena, &run->last, &run->self->fields, &gone);
+	int rc;
 
-	if (rc < 0 || es_field_set_is_empty(&gone))
-		return rc;
+	if (es_field_set_is_empty(&run->last))
+		return 0;
 	rc = es_walk_add_named(arena, run->schema, &run->last, &last);
 	if (rc == 0)
 		rc = named_fields_of(run, &run->result, &all);
@@ -266,7 +266,9 @@ static int merge(struct run *run)
 	int rc;
 
 	run->walk.subject = "the applied configuration";
-	rc = es_walk_fields(&run->walk, run->schema, &run->config, false, &run->self->fields);
+	rc = es_walk_check(&run->walk, run->schema, &run->config);
+	if (rc == 0)
+		rc = es_walk_fields(&run->walk, run->schema, &run->config, &run->self->fields);
 	if (rc < 0)
 		return rc;
 	run->walk.subject = "the stored object";

@@ -156,11 +156,51 @@ int es_walk_list(struct es_walk *walk, const struct es_schema *schema, const str
 	return twins_allowed ? 0 : refuse_twins(walk, items, list->count);
 }
 
+static int check_items(struct es_walk *walk, const struct es_schema *schema,
+		       const struct es_json *list)
+{
+	const bool is_granular = es_schema_list_type(schema) != ES_SCHEMA_LIST_ATOMIC;
+	const struct es_walk_item *items;
+	int rc = is_granular ? es_walk_list(walk, schema, list, false, &items) : 0;
+
+	for (uint32_t i = 0; rc == 0 && i < list->count; i++) {
+		const struct es_field_element index = {ES_FIELD_INDEX, es_json_int(i)};
+		struct es_walk_step step;
+
+		es_walk_down(walk, &step, &index);
+		rc = es_walk_check(walk, es_schema_items(schema), &list->u.items[i]);
+		es_walk_up(walk);
+	}
+	return rc;
+}
+
+int es_walk_check(struct es_walk *walk, const struct es_schema *schema,
+		  const struct es_json *object)
+{
+	int rc = 0;
+
+	if (object->type == ES_JSON_ARRAY)
+		return check_items(walk, schema, object);
+	if (object->type != ES_JSON_OBJECT)
+		return 0;
+	for (uint32_t i = 0; rc == 0 && i < object->count; i++) {
+		const struct es_json_member *member = &object->u.members[i];
+		const struct es_field_element element = es_field_name(member->name);
+		struct es_walk_step step;
+
+		es_walk_down(walk, &step, &element);
+		rc = es_walk_check(walk, es_walk_member_schema(schema, member->name, NULL),
+				   &member->value);
+		es_walk_up(walk);
+	}
+	return rc;
+}
+
 /* ---- the fields of an object ------------------------------------------------------------ */
 
 /* Fills in everything of `node` but its element. */
 static int fields_of(struct es_walk *walk, const struct es_schema *schema,
-		     const struct es_json *value, bool twins_allowed, struct es_field_node *node);
+		     const struct es_json *value, struct es_field_node *node);
 
 static bool is_kept(const struct es_field_node *node)
 {
@@ -168,20 +208,19 @@ static bool is_kept(const struct es_field_node *node)
 }
 
 static int fields_below(struct es_walk *walk, const struct es_schema *schema,
-			const struct es_json *value, bool twins_allowed, struct es_field_node *node)
+			const struct es_json *value, struct es_field_node *node)
 {
 	struct es_walk_step step;
 	int rc;
 
 	es_walk_down(walk, &step, &node->element);
-	rc = fields_of(walk, schema, value, twins_allowed, node);
+	rc = fields_of(walk, schema, value, node);
 	es_walk_up(walk);
 	return rc;
 }
 
 static int fields_of_object(struct es_walk *walk, const struct es_schema *schema,
-			    const struct es_json *object, bool twins_allowed,
-			    struct es_field_set *ret_set)
+			    const struct es_json *object, struct es_field_set *ret_set)
 {
 	struct es_field_node *nodes = es_arena_alloc(walk->arena, object->count * sizeof(*nodes));
 	uint32_t count = 0;
@@ -197,7 +236,7 @@ static int fields_of_object(struct es_walk *walk, const struct es_schema *schema
 		int rc;
 
 		*node = (struct es_field_node){.element = es_field_name(member->name)};
-		rc = fields_below(walk, below, &member->value, twins_allowed, node);
+		rc = fields_below(walk, below, &member->value, node);
 		if (rc < 0)
 			return rc;
 		/* What holds nothing is a field itself, or nobody could own that it is there. */
@@ -211,14 +250,12 @@ static int fields_of_object(struct es_walk *walk, const struct es_schema *schema
 }
 
 static int fields_of_list(struct es_walk *walk, const struct es_schema *schema,
-			  const struct es_json *list, bool twins_allowed,
-			  struct es_field_set *ret_set)
+			  const struct es_json *list, struct es_field_set *ret_set)
 {
 	const struct es_walk_item *items;
 	struct es_field_node *nodes = es_arena_alloc(walk->arena, list->count * sizeof(*nodes));
 	uint32_t count = 0;
-	int rc = nodes == NULL ? ES_ENOMEM
-			       : es_walk_list(walk, schema, list, twins_allowed, &items);
+	int rc = nodes == NULL ? ES_ENOMEM : es_walk_list(walk, schema, list, true, &items);
 
 	for (uint32_t i = 0, next; rc == 0 && i < list->count; i = next) {
 		struct es_field_node *node = &nodes[count++];
@@ -229,7 +266,7 @@ static int fields_of_list(struct es_walk *walk, const struct es_schema *schema,
 		*node = (struct es_field_node){.element = items[i].element};
 		if (next - i == 1) /* of twins nobody can say which one a field below would be of */
 			rc = fields_below(walk, es_schema_items(schema),
-					  &list->u.items[items[i].position], twins_allowed, node);
+					  &list->u.items[items[i].position], node);
 		node->member = true;
 	}
 	if (rc == 0)
@@ -238,21 +275,21 @@ static int fields_of_list(struct es_walk *walk, const struct es_schema *schema,
 }
 
 static int fields_of(struct es_walk *walk, const struct es_schema *schema,
-		     const struct es_json *value, bool twins_allowed, struct es_field_node *node)
+		     const struct es_json *value, struct es_field_node *node)
 {
 	if (value->type == ES_JSON_OBJECT && !es_schema_map_is_atomic(schema))
-		return fields_of_object(walk, schema, value, twins_allowed, &node->children);
+		return fields_of_object(walk, schema, value, &node->children);
 	if (value->type == ES_JSON_ARRAY && es_schema_list_type(schema) != ES_SCHEMA_LIST_ATOMIC)
-		return fields_of_list(walk, schema, value, twins_allowed, &node->children);
+		return fields_of_list(walk, schema, value, &node->children);
 	node->member = true;
 	return 0;
 }
 
 int es_walk_fields(struct es_walk *walk, const struct es_schema *schema,
-		   const struct es_json *object, bool twins_allowed, struct es_field_set *ret_set)
+		   const struct es_json *object, struct es_field_set *ret_set)
 {
 	struct es_field_node root = {0};
-	int rc = fields_of(walk, schema, object, twins_allowed, &root);
+	int rc = fields_of(walk, schema, object, &root);
 
 	*ret_set = root.children;
 	return rc;
@@ -412,7 +449,8 @@ static int remove_from_list(struct es_walk *walk, const struct es_schema *schema
 					  &element, &items[count], &gone);
 		if (rc < 0)
 			return rc;
-		count += !gone;
+		/* An item without its keys is none. */
+		count += !gone && items[count].type != ES_JSON_NULL;
 	}
 	*ret_list = *list;
 	ret_list->count = count;

@@ -56,9 +56,14 @@ struct es_walk_item {
 int es_walk_list(struct es_walk *walk, const struct es_schema *schema, const struct es_json *list,
 		 bool twins_allowed, const struct es_walk_item **ret_items);
 
-/* All fields of an object: its leaves, items of granular lists, and containers that no type declares. */
+/* Everywhere in `object`, also in what is atomic: the items of granular lists can be told apart. */
+int es_walk_check(struct es_walk *walk, const struct es_schema *schema,
+		  const struct es_json *object);
+
+/* All fields of an object: its leaves, items of granular lists, and containers that no type declares. Of twins nothing
+ * below them. */
 int es_walk_fields(struct es_walk *walk, const struct es_schema *schema,
-		   const struct es_json *object, bool twins_allowed, struct es_field_set *ret_set);
+		   const struct es_json *object, struct es_field_set *ret_set);
 
 /* `set` with the declared fields that something of it is below. */
 int es_walk_add_named(struct es_arena *arena, const struct es_schema *schema,
@@ -68,7 +73,7 @@ int es_walk_add_named(struct es_arena *arena, const struct es_schema *schema,
 int es_walk_reconcile(struct es_arena *arena, const struct es_schema *schema,
 		      const struct es_field_set *set, struct es_field_set *ret_set);
 
-/* `object` without the fields of `set`; what is left empty by it is null. */
+/* `object` without the fields of `set`; what is left empty by it is null, or gone when it is an item. */
 int es_walk_remove(struct es_walk *walk, const struct es_schema *schema,
 		   const struct es_json *object, const struct es_field_set *set,
 		   struct es_json *ret_object);
