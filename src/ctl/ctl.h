@@ -7,12 +7,28 @@
 /* Exit statuses of engenhoctl, as its help tells them. */
 enum { ES_CTL_OK = 0, ES_CTL_FAILED = 1, ES_CTL_USAGE = 2 };
 
+/* The options that may stand anywhere. */
 struct es_ctl_options {
 	const char *endpoints; /* comma-separated */
 	uint64_t timeout_ms;
 };
 
-/* The verbs; each prints to standard output and returns the exit status. */
-int es_ctl_status(const struct es_ctl_options *options);
+/*
+ * What engenhoctl can be told to do. main.c has the table of them; each prints to standard output, and what went
+ * wrong to standard error.
+ */
+struct es_ctl_verb {
+	const char *name;     /* one word, or two: "catalog inspect" */
+	const char *operands; /* "FILE [-o json]" */
+	const char *brief;    /* one line */
+	const char *more;     /* lines that say the rest, its options first */
+	const char *example;  /* a command line, and what it does */
+	/* `argv` is what stands behind the name, without the options of all verbs. Returns the exit status. */
+	int (*run)(const struct es_ctl_options *options, int argc, char **argv);
+};
+
+extern const struct es_ctl_verb es_ctl_status;
+extern const struct es_ctl_verb es_ctl_catalog_inspect;
+extern const struct es_ctl_verb es_ctl_catalog_verify;
 
 #endif

@@ -1,46 +1,116 @@
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/assert.h"
+#include "ctl/args.h"
 #include "ctl/ctl.h"
 
-static const char help[] =
-	"engenhoctl looks after members of engenho-store. For keys, there is etcdctl.\n"
-	"\n"
-	"  engenhoctl status     one line for each member: id, versions, sizes, leader, errors\n"
-	"  engenhoctl version    the version of this program\n"
-	"  engenhoctl help       this text\n"
-	"\n"
-	"Options, before or after the verb:\n"
+/* What there is, in the order of the help. */
+static const struct es_ctl_verb *const verbs[] = {
+	&es_ctl_status,
+	&es_ctl_catalog_inspect,
+	&es_ctl_catalog_verify,
+};
+
+static const char help_options[] =
+	"Options of all verbs, anywhere:\n"
 	"  --endpoints LIST      members as host:port, http://host:port or unix:///path, with "
 	"commas between them\n"
 	"                        (or $ENGENHOCTL_ENDPOINTS; default: 127.0.0.1:2379)\n"
 	"  --timeout SECONDS     how long to wait for each answer (default: 5)\n"
 	"\n"
-	"Exit status: 0 all is well; 1 a member did not answer, has no leader or reports an error; "
-	"2 the command line\n"
-	"is wrong.\n";
+	"Exit status: 0 all is well; 1 something is not, or a member did not answer; 2 the command "
+	"line is wrong.\n";
 
-/* "--name value" or "--name=value" at argv[*at]: 1 and the value, 0 when it is another argument,
- * -1 when none follows. */
-static int option(int argc, char **argv, int *at, const char *name, const char **ret_value)
+/* ---- help ---------------------------------------------------------------------------------- */
+
+static void help_all(void)
 {
-	size_t len = strlen(name);
-
-	if (strncmp(argv[*at], name, len) != 0)
-		return 0;
-	if (argv[*at][len] == '=') {
-		*ret_value = argv[*at] + len + 1;
-		return 1;
-	}
-	if (argv[*at][len] != '\0')
-		return 0;
-	if (*at + 1 >= argc)
-		return -1;
-	*ret_value = argv[++*at];
-	return 1;
+	(void)fputs("engenhoctl looks after members of engenho-store. For keys, there is etcdctl.\n"
+		    "\n",
+		    stdout);
+	for (size_t i = 0; i < ES_ARRAY_LEN(verbs); i++)
+		(void)printf("  engenhoctl %-18s %s\n", verbs[i]->name, verbs[i]->brief);
+	(void)printf("  engenhoctl %-18s %s\n", "version", "the version of this program");
+	(void)printf("  engenhoctl %-18s %s\n\n", "help [VERB]", "this text, or all about a verb");
+	(void)fputs(help_options, stdout);
 }
+
+static void help_verb(const struct es_ctl_verb *verb)
+{
+	(void)printf("engenhoctl %s%s%s: %s\n\n%s\nExample:\n  %s\n", verb->name,
+		     verb->operands[0] != '\0' ? " " : "", verb->operands, verb->brief, verb->more,
+		     verb->example);
+}
+
+/* ---- finding the verb ---------------------------------------------------------------------- */
+
+/* How many of the words are the beginning of the name: all of the name's, or fewer. */
+static int words_of(const char *name, int argc, char **argv, bool *ret_whole)
+{
+	int n = 0;
+
+	while (n < argc) {
+		size_t len = strlen(argv[n]);
+
+		if (len == 0 || strncmp(name, argv[n], len) != 0 ||
+		    (name[len] != '\0' && name[len] != ' '))
+			break;
+		n++;
+		name += len + (name[len] == ' ');
+		if (*name == '\0')
+			break;
+	}
+	*ret_whole = *name == '\0';
+	return n;
+}
+
+/* The verb that the words begin with, and how many are its name; NULL: none. */
+static const struct es_ctl_verb *find(int argc, char **argv, int *ret_words)
+{
+	for (size_t i = 0; i < ES_ARRAY_LEN(verbs); i++) {
+		bool whole;
+
+		*ret_words = words_of(verbs[i]->name, argc, argv, &whole);
+		if (whole)
+			return verbs[i];
+	}
+	return NULL;
+}
+
+static bool begins_a_verb(int argc, char **argv)
+{
+	bool whole;
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(verbs); i++)
+		if (words_of(verbs[i]->name, argc, argv, &whole) == argc)
+			return true;
+	return false;
+}
+
+/* All about the verbs that begin with the words. */
+static int help(int argc, char **argv)
+{
+	bool found = false;
+
+	if (argc == 0) {
+		help_all();
+		return ES_CTL_OK;
+	}
+	for (size_t i = 0; i < ES_ARRAY_LEN(verbs); i++) {
+		bool whole;
+
+		if (words_of(verbs[i]->name, argc, argv, &whole) < argc)
+			continue;
+		if (found)
+			(void)fputc('\n', stdout);
+		help_verb(verbs[i]);
+		found = true;
+	}
+	return found ? ES_CTL_OK : es_ctl_usage("unknown verb: ", argv[0]);
+}
+
+/* ---- the command line ---------------------------------------------------------------------- */
 
 static bool parse_seconds(const char *text, uint64_t *ret_ms)
 {
@@ -55,65 +125,84 @@ static bool parse_seconds(const char *text, uint64_t *ret_ms)
 	return true;
 }
 
-static int usage(const char *what, const char *which)
-{
-	(void)fprintf(stderr, "engenhoctl: %s%s\n'engenhoctl help' tells what there is.\n", what,
-		      which);
-	return ES_CTL_USAGE;
-}
+struct line {
+	struct es_ctl_options options;
+	int argc; /* without the options of all verbs */
+	char **argv;
+	bool help;
+};
 
-/* Options into *options and the verb into *verb; anything but ES_CTL_OK is the exit status. */
-static int parse(int argc, char **argv, struct es_ctl_options *options, const char **verb)
+/* The arguments of `argv` are moved. ES_CTL_OK, or the exit status. */
+static int parse(int argc, char **argv, struct line *line)
 {
-	for (int i = 1; i < argc; i++) {
+	bool options = true;
+
+	line->argv = argv;
+	for (int i = 0; i < argc; i++) {
 		const char *timeout = NULL;
-		int found = option(argc, argv, &i, "--endpoints", &options->endpoints);
+		int found = 0;
 
-		if (found == 0)
-			found = option(argc, argv, &i, "--timeout", &timeout);
+		if (strcmp(argv[i], "--") == 0)
+			options = false;
+		if (options)
+			found = es_ctl_option(argc, argv, &i, "--endpoints",
+					      &line->options.endpoints);
+		if (options && found == 0)
+			found = es_ctl_option(argc, argv, &i, "--timeout", &timeout);
 		if (found < 0)
-			return usage("a value is missing behind ", argv[i]);
-		if (timeout != NULL && !parse_seconds(timeout, &options->timeout_ms))
-			return usage("not a number of seconds: ", timeout);
+			return es_ctl_usage("a value is missing behind ", argv[i]);
+		if (timeout != NULL && !parse_seconds(timeout, &line->options.timeout_ms))
+			return es_ctl_usage("not a number of seconds: ", timeout);
 		if (found > 0)
 			continue;
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-			*verb = "help";
-		else if (strcmp(argv[i], "--version") == 0)
-			*verb = "version";
-		else if (argv[i][0] == '-')
-			return usage("unknown option: ", argv[i]);
-		else if (*verb != NULL)
-			return usage("unexpected argument: ", argv[i]);
+		if (options && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0))
+			line->help = true;
 		else
-			*verb = argv[i];
+			argv[line->argc++] = argv[i];
 	}
 	return ES_CTL_OK;
 }
 
-int main(int argc, char **argv)
+static int run(struct line *line)
 {
-	struct es_ctl_options options = {.endpoints = getenv("ENGENHOCTL_ENDPOINTS"),
-					 .timeout_ms = 5000};
-	const char *verb = NULL;
-	int status;
+	const char *word = line->argc > 0 ? line->argv[0] : "";
+	const struct es_ctl_verb *verb;
+	int words;
 
-	if (options.endpoints == NULL || *options.endpoints == '\0')
-		options.endpoints = "127.0.0.1:2379";
-	status = parse(argc, argv, &options, &verb);
-	if (status != ES_CTL_OK)
-		return status;
-	if (verb == NULL)
-		return usage("what to do?", "");
-	if (strcmp(verb, "help") == 0) {
-		(void)fputs(help, stdout);
-		return ES_CTL_OK;
-	}
-	if (strcmp(verb, "version") == 0) {
+	if (strcmp(word, "help") == 0)
+		return help(line->argc - 1, line->argv + 1);
+	verb = find(line->argc, line->argv, &words);
+	if (line->help)
+		return help(verb != NULL ? words : line->argc, line->argv);
+	if (line->argc == 0)
+		return es_ctl_usage("what to do?", "");
+	if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
+		if (line->argc > 1)
+			return es_ctl_usage("unexpected argument: ", line->argv[1]);
 		(void)printf("engenhoctl version: %s\nAPI version: 3.7\n", ENGENHO_VERSION);
 		return ES_CTL_OK;
 	}
-	if (strcmp(verb, "status") == 0)
-		return es_ctl_status(&options);
-	return usage("unknown verb: ", verb);
+	if (verb != NULL)
+		return verb->run(&line->options, line->argc - words, line->argv + words);
+	if (begins_a_verb(line->argc, line->argv))
+		return es_ctl_usage("a word is missing behind ", word);
+	if (word[0] == '-')
+		return es_ctl_usage("unknown option: ", word);
+	return es_ctl_usage("unknown verb: ", word);
+}
+
+int main(int argc, char **argv)
+{
+	struct line line = {
+		.options = {.endpoints = getenv("ENGENHOCTL_ENDPOINTS"), .timeout_ms = 5000}};
+	int status;
+
+	if (line.options.endpoints == NULL || *line.options.endpoints == '\0')
+		line.options.endpoints = "127.0.0.1:2379";
+	status = parse(argc - 1, argv + 1, &line);
+	if (status == ES_CTL_OK)
+		status = run(&line);
+	if (fflush(stdout) != 0 || ferror(stdout) != 0)
+		return es_ctl_fail("cannot write to standard output");
+	return status;
 }

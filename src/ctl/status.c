@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "ctl/args.h"
 #include "ctl/client.h"
 #include "wire/allocator.h"
 #include "wire/rpc.pb-c.h"
@@ -175,13 +176,17 @@ static bool check_endpoints(const char *text)
 	return rc == 0 && count > 0;
 }
 
-int es_ctl_status(const struct es_ctl_options *options)
+static int run(const struct es_ctl_options *options, int argc, char **argv)
 {
+	static const struct es_ctl_flag flags[] = {{0}};
 	const char *text = options->endpoints;
 	char endpoint[ES_CLIENT_ENDPOINT_MAX];
 	int status = ES_CTL_OK;
 	bool head = false;
 
+	argc = es_ctl_parse(argc, argv, flags);
+	if (argc != 0)
+		return argc < 0 ? ES_CTL_USAGE : es_ctl_usage("unexpected argument: ", argv[0]);
 	if (!check_endpoints(text))
 		return ES_CTL_USAGE;
 	while (next_endpoint(&text, endpoint) > 0)
@@ -189,3 +194,12 @@ int es_ctl_status(const struct es_ctl_options *options)
 			status = ES_CTL_FAILED;
 	return status;
 }
+
+const struct es_ctl_verb es_ctl_status = {
+	.name = "status",
+	.operands = "",
+	.brief = "one line for each member: id, versions, sizes, leader, errors",
+	.more = "Exit status 1 when a member does not answer, has no leader or reports an error.\n",
+	.example = "engenhoctl status --endpoints 127.0.0.1:2379,127.0.0.1:3379",
+	.run = run,
+};

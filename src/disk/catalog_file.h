@@ -4,9 +4,9 @@
 #include "disk/fs.h"
 
 /*
- * Catalog files as files: their bytes are resource/catalog.h's business. Blocking; any thread. Errors of the disk are
- * those of struct es_fs, and `errmsg` says what and which path ("cannot open a/b.snap: Permission denied"); ES_EINVAL:
- * the path is too long, or names no file.
+ * Catalog files as files: their bytes are resource/catalog.h's business. Blocking; any thread. Errors of the disk
+ * are those of struct es_fs, and `errmsg` says what and which path ("cannot open a/b.snap: Permission denied");
+ * ES_EINVAL: the path is too long, or names no file.
  */
 struct es_mem;
 
@@ -15,9 +15,9 @@ int es_catalog_load(const struct es_fs *fs, const struct es_mem *mem, const char
 		    struct es_slice *ret_file, char *errmsg, size_t errmsg_size);
 
 /*
- * Write a file as one step: parent folders that are missing are made; the bytes go to es_catalog_temporary(path), which is
- * flushed, renamed to `path`, and the folder is flushed. After a failure or a crash the old file or the new one is there,
- * whole. What a crash leaves under the temporary name is overwritten the next time.
+ * Write a file as one step: parent folders that are missing are made; the bytes go to es_catalog_temporary(path),
+ * which is flushed, renamed to `path`, and the folder is flushed. After a failure or a crash the old file or the
+ * new one is there, whole. What a crash leaves under the temporary name is overwritten the next time.
  */
 int es_catalog_save(const struct es_fs *fs, const char *path, struct es_slice file, char *errmsg,
 		    size_t errmsg_size);

@@ -6,9 +6,9 @@
  * caller asks for them. A copy of the cursor is a place to come back to. Only names and keys with escapes are copied,
  * and those from memory that has a limit.
  *
- * Files that we write have their resources in key order, each once. For others the places of the resources are sorted,
- * by a merge sort, as it is stable: the last of equal ones is the one that counts. Keys are read anew for each comparison,
- * one for each step of a merge.
+ * Files that we write have their resources in key order, each once. For others the places of the resources are
+ * sorted, by a merge sort, as it is stable: the last of equal ones is the one that counts. Keys are read anew for
+ * each comparison, one for each step of a merge.
  *
  * C1. Nothing of the payload is looked at before its hash was found right.
  * C2. What is handed out was checked in the first pass; a later pass can only fail for lack of memory.
@@ -500,17 +500,17 @@ enum es_catalog_error es_catalog_open(struct es_catalog_reader *reader, struct e
 int es_catalog_next(struct es_catalog_reader *reader, struct es_resource_key *ret_key,
 		    struct es_slice *ret_value)
 {
+	struct es_arena *arena = &reader->keys[reader->next % 2];
 	int rc;
 
 	if (reader->next == reader->info.resources)
 		return 0;
 	if (reader->order != NULL) {
-		rc = read_item_at(reader, reader->order[reader->next], &reader->keys[0], ret_key,
-				  ret_value);
+		rc = read_item_at(reader, reader->order[reader->next], arena, ret_key, ret_value);
 	} else {
 		rc = es_json_next_item(&reader->at);
 		ES_ASSERT(rc == 1); /* C2 */
-		rc = read_item(reader, &reader->at, &reader->keys[0], ret_key, ret_value);
+		rc = read_item(reader, &reader->at, arena, ret_key, ret_value);
 	}
 	ES_ASSERT(rc == 0 || rc == ES_ENOMEM); /* C2 */
 	reader->next++;

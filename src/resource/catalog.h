@@ -55,20 +55,21 @@ struct es_catalog_reader {
 };
 
 /*
- * Check a whole file. ES_CATALOG_OK: `info` is filled in, es_catalog_next gives the resources, and es_catalog_close
- * must follow; `file` is borrowed until then. Else there is nothing to close, and `errmsg` says what and where ("at byte
- * 12 of the payload: expected an array"). Never ES_CATALOG_IO or ES_CATALOG_ENCODE.
+ * Check a whole file. ES_CATALOG_OK: `info` is filled in, es_catalog_next gives the resources, and
+ * es_catalog_close must follow; `file` is borrowed until then. Else there is nothing to close, and `errmsg` says
+ * what and where ("at byte 12 of the payload: expected an array"). Never ES_CATALOG_IO or ES_CATALOG_ENCODE.
  *
- * Memory: some KiB; when the resources are not in key order, 16 bytes for each meanwhile and 8 until the close. A key or
- * a member's name that has escapes and is longer than ES_CATALOG_NAME_BYTES_MAX is ES_CATALOG_DECODE.
+ * Memory: some KiB; when the resources are not in key order, 16 bytes for each meanwhile and 8 until the close. A
+ * key or a member's name that has escapes and is longer than ES_CATALOG_NAME_BYTES_MAX is ES_CATALOG_DECODE.
  */
 #define ES_CATALOG_NAME_BYTES_MAX 65536
 enum es_catalog_error es_catalog_open(struct es_catalog_reader *reader, struct es_slice file,
 				      const struct es_mem *mem, char *errmsg, size_t errmsg_size);
 /*
- * The next resource in key order: 1; 0 at the end; ES_ENOMEM. Of a key that is there more than once only the last. The
- * key lives until the next call, the value as long as the file: it is checked JSON, at most ES_CATALOG_VALUE_DEPTH_MAX
- * deep, but not canonical. After ES_ENOMEM only the close may follow.
+ * The next resource in key order: 1; 0 at the end; ES_ENOMEM. Of a key that is there more than once only the last.
+ * The key lives until the next call but one, so that it can be compared with the next, and the value as long as
+ * the file: it is checked JSON, at most ES_CATALOG_VALUE_DEPTH_MAX deep, but not canonical. After ES_ENOMEM only
+ * the close may follow.
  */
 int es_catalog_next(struct es_catalog_reader *reader, struct es_resource_key *ret_key,
 		    struct es_slice *ret_value);
@@ -78,8 +79,8 @@ void es_catalog_close(struct es_catalog_reader *reader);
 
 /*
  * Begin, then every resource in strictly ascending key order with its canonical value (at most
- * ES_CATALOG_VALUE_DEPTH_MAX deep), then end, which appends what is missing and fills in length and hash: the file is what
- * was appended to `buf` since begin. All ES_ENOMEM: then `buf` holds a part of it.
+ * ES_CATALOG_VALUE_DEPTH_MAX deep), then end, which appends what is missing and fills in length and hash: the file
+ * is what was appended to `buf` since begin. All ES_ENOMEM: then `buf` holds a part of it.
  */
 struct es_catalog_writer {
 	struct es_buf *buf;

@@ -1,7 +1,7 @@
 /*
- * A catalog of what a store holds. The order of paths is not the order of keys (a '/' ends a part of a path, and sorts
- * behind '-' and '.'; escapes move more), so the keys are read and sorted first. Values are in the store already; each is
- * read and written anew, as raw writes may have put anything there.
+ * A catalog of what a store holds. The order of paths is not the order of keys (a '/' ends a part of a path, and
+ * sorts behind '-' and '.'; escapes move more), so the keys are read and sorted first. Values are in the store
+ * already; each is read and written anew, as raw writes may have put anything there.
  */
 #include <stdlib.h>
 

@@ -7,8 +7,8 @@
 /*
  * Why it looks like this
  *
- * The two languages have nothing in common but their commas, so there are two parsers. Both keep a list of requirements
- * that must all hold, in the arena, pointing into one copy of the text.
+ * The two languages have nothing in common but their commas, so there are two parsers. Both keep a list of
+ * requirements that must all hold, in the arena, pointing into one copy of the text.
  *
  * Labels are read in tokens with one of look-ahead. "in" and "notin" are operators only where an operator can stand:
  * everywhere else they are names ("in in (notin)" is right). Keys and values are held to Kubernetes' rules for labels

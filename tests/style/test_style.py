@@ -8,7 +8,7 @@ import rules
 from source import ROOT, read, tracked
 
 C_FILES = [p for p in tracked("*.c", "*.h")]
-TEXT_FILES = [p for p in tracked() if p.suffix not in (".png", ".bin", ".sum") and "corpus" not in p.parts
+TEXT_FILES = [p for p in tracked() if p.suffix not in (".png", ".bin", ".sum") and not {"corpus", "vectors"} & set(p.parts)
               and p.name != "LICENSE" and "testdata" not in p.parts]
 
 

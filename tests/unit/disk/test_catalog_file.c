@@ -147,8 +147,8 @@ static void what_cannot_be_written(void **state)
 }
 
 /*
- * The n-th operation fails, for every n: alone (an error: what was begun is cleaned away) or with all that follow it (a
- * crash: the next save copes with what is left).
+ * The n-th operation fails, for every n: alone (an error: what was begun is cleaned away) or with all that follow
+ * it (a crash: the next save copes with what is left).
  */
 static void failures(bool sticky, bool fresh_folder)
 {

@@ -1,0 +1,38 @@
+#ifndef ES_CTL_ARGS_H
+#define ES_CTL_ARGS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/slice.h"
+
+/* What the verbs share: options, complaints, and how things are printed. */
+
+/* "--name value" or "--name=value" at argv[*at]: 1 and the value, *at is moved; 0 when it is another argument; -1
+ * when no value follows. */
+int es_ctl_option(int argc, char **argv, int *at, const char *name, const char **ret_value);
+
+/* An option of a verb: with a value, which *value is set to, or without, when *given is. */
+struct es_ctl_flag {
+	const char *name;  /* "--output"; NULL ends a list */
+	const char *alias; /* "-o", or NULL */
+	const char **value;
+	bool *given;
+};
+/* Take the options out of the arguments. What is left is moved to the front of `argv`; returns how many that are,
+ * or -1 after a complaint. "--" ends the options; "-" is none. */
+int es_ctl_parse(int argc, char **argv, const struct es_ctl_flag *flags);
+/* The value of "-o": "json" or "text". Returns false after a complaint. */
+bool es_ctl_parse_output(const char *output, bool *ret_json);
+
+/* Say on standard error what is wrong with the command line. Returns ES_CTL_USAGE. */
+int es_ctl_usage(const char *what, const char *which);
+/* Say on standard error what went wrong. Returns ES_CTL_FAILED. */
+int es_ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A JSON string, piece by piece: nothing is copied. `text` is UTF-8. */
+void es_ctl_print_json(FILE *file, struct es_slice text);
+/* For people: control characters, which could do things to a terminal, are \xNN. */
+void es_ctl_print_text(FILE *file, struct es_slice text);
+
+#endif

@@ -1,0 +1,170 @@
+"""engenhoctl catalog: the files of other implementations, damage, and how much memory a hostile file takes."""
+import json
+import resource
+import subprocess
+
+import pytest
+
+from process import ROOT, clean_env
+from test_ctl import CTL
+
+pytestmark = pytest.mark.ours
+VECTORS = ROOT / "tests" / "data" / "vectors"
+V1 = VECTORS / "catalog-v1"
+
+
+def catalog(*args, stdin=None, **options):
+    return subprocess.run([str(CTL), "catalog", *map(str, args)], stdin=stdin, capture_output=True, env=clean_env(None), timeout=120, **options)
+
+
+def bad():
+    for line in (V1 / "bad" / "expected.tsv").read_text().splitlines():
+        name, kind, *payload = line.split("\t")
+        yield pytest.param(name, kind, *(payload or [None]), id=name)
+
+
+@pytest.mark.parametrize("name, kind, payload", bad())
+def test_damaged_files_of_others(name, kind, payload):
+    file = V1 / "bad" / f"{name}.snap"
+    for verb in ("inspect", "verify"):
+        done = catalog(verb, file)
+        as_json = catalog(verb, file, "-o", "json")
+        assert done.stderr == as_json.stderr == b""
+        if kind != "ok":
+            assert done.returncode == as_json.returncode == 1
+            assert done.stdout.decode().startswith(f"{kind}: ") and done.stdout.count(b"\n") == 1
+            assert json.loads(as_json.stdout)["error"]["kind"] == kind
+            continue
+        assert done.returncode == as_json.returncode == 0
+        assert json.loads(as_json.stdout)["resources"] == len(json.loads(payload)["catalog"]["catalog"]["resources"])
+
+
+@pytest.mark.parametrize("file", sorted(V1.glob("*.snap")), ids=lambda p: p.stem)
+def test_what_a_file_holds(file):
+    payload = file.read_bytes()[68:]
+    held = json.loads(payload)
+    keys = [key for key, _ in held["catalog"]["catalog"]["resources"]]
+    done = catalog("inspect", file, "--output=json")
+    assert done.returncode == 0
+    info = json.loads(done.stdout)
+    assert info["format"] == 1 and info["payload_bytes"] == len(payload) and info["ignored_bytes"] == 0
+    assert info["resources"] == len(keys)
+    assert info["last_applied_term"] == held["catalog"]["catalog"]["last_applied_term"]
+    assert info["last_applied_index"] == held["catalog"]["catalog"]["last_applied_index"]
+    assert info["outer_last_applied_index"] == held["last_applied_index"]
+    for kind in info["kinds"]:
+        mine = [k for k in keys if all(k[f] == kind[f] for f in ("group", "version", "kind"))]
+        assert kind["resources"] == len(mine) > 0
+        assert kind["cluster_scoped"] == sum(k["namespace"] is None for k in mine)
+        names = [k["namespace"] for k in mine if k["namespace"] is not None]
+        assert kind["namespaces"] == {n: names.count(n) for n in names}
+    assert sum(k["resources"] for k in info["kinds"]) == len(keys)
+    text = catalog("inspect", file).stdout.decode()
+    assert f"index {info['last_applied_index']}\n" in text and len(text.splitlines()) >= 4 + len(info["kinds"])
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    done = catalog("inspect", tmp_path / "none.snap")
+    assert done.returncode == 1 and done.stdout.decode() == f"io: cannot open {tmp_path}/none.snap: No such file or directory\n"
+    done = catalog("verify", tmp_path)
+    assert done.returncode == 1 and done.stdout.decode() == f"io: cannot read {tmp_path}: Is a directory\n"
+
+
+def test_a_terminal_is_left_alone(wrap, tmp_path):
+    hostile = {"group": "\x1b[2J", "version": "v\u009b1", "kind": 'K"\n\x7f', "namespace": "\x1b", "name": "n"}
+    payload = json.dumps({"catalog": {"catalog": {"resources": [[hostile, 1]], "last_applied_term": 1, "last_applied_index": 1}},
+                          "last_applied_index": 1}).encode()
+    source = wrap(tmp_path / "x.snap", payload)
+    text = catalog("inspect", source).stdout.decode()
+    assert not [c for c in text if ord(c) < 32 and c != "\n" or 127 <= ord(c) < 160]
+    assert '\\x1b[2J/v\\x9b1 K"\\x0a\\x7f' in text
+    kind, = json.loads(catalog("inspect", source, "-o", "json").stdout)["kinds"]
+    assert {f: kind[f] for f in ("group", "version", "kind")} == {f: hostile[f] for f in ("group", "version", "kind")}
+    assert kind["namespaces"] == {"\x1b": 1}
+    done = catalog("inspect", tmp_path / "\x1b[2J")
+    assert b"\x1b" not in done.stdout
+
+
+@pytest.fixture(scope="session")
+def wrap(tmp_path_factory):
+    """wrap(path, payload): a catalog file around any payload."""
+    tool = tmp_path_factory.mktemp("wrap") / "catalog_wrap"
+    sources = [ROOT / "tests" / "lib" / "catalog_wrap.c", ROOT / "src" / "base" / "blake3.c", ROOT / "src" / "base" / "assert.c"]
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O2", f"-I{ROOT}/src", "-o", tool, *sources], check=True)
+
+    def make(path, payload):
+        with open(path, "wb") as out:
+            subprocess.run([tool], input=payload, stdout=out, check=True)
+        return path
+
+    return make
+
+
+KEY = b'{"group":"","version":"v1","kind":"Pod","namespace":null,"name":"%s"}'
+HEAD = b'{"catalog":{"catalog":{"resources":['
+TAIL = b'],"last_applied_term":1,"last_applied_index":1}},"last_applied_index":1}'
+SIZE = 100 << 20
+HOSTILE = {
+    "numbers": (b"[1", b",1", b"]", "decode"),
+    "depth": (b"", b"[", b"", "decode"),
+    "unknown": (b'{"x":[{}', b',{"a":[1.5,"",null]}', b"]," + HEAD[1:] + TAIL, "ok"),
+    "value": (HEAD + b"[" + KEY % b"a" + b",[1", b",1", b"]]" + TAIL, "ok"),
+    "string": (HEAD + b"[" + KEY % b"a" + b',"', b"\\n", b'"]' + TAIL, "ok"),
+    "name": (b'{"', b"\\n", b'":1}', "decode"),
+    "key": (HEAD + b'[{"name":"', b"n", b'"},1]' + TAIL, "decode"),
+    "kind": (HEAD + b'[{"group":"","version":"","name":"","kind":"', b"k", b'"},1]' + TAIL, "ok"),
+    "resources": (HEAD + b"[" + KEY % b"a" + b",1]", b",[" + KEY % b"a" + b",1]", TAIL, "ok"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HOSTILE)
+def test_memory_is_bounded_by_the_size_of_the_file(name, wrap, tmp_path):
+    begin, middle, end, kind = HOSTILE[name]
+    file = wrap(tmp_path / "x.snap", begin + middle * ((SIZE - len(begin) - len(end)) // len(middle)) + end)
+    # Places of resources that are not in order are noted: 16 bytes for each of them, which has 70 and more.
+    most = file.stat().st_size + (16 << 20) + (SIZE // len(middle) * 16 if name == "resources" else 0)
+    for verb in ("verify", "inspect"):
+        with open(tmp_path / "out", "wb") as out:
+            done = subprocess.run([str(CTL), "catalog", verb, str(file)], stdout=out, stderr=subprocess.PIPE, env=clean_env(None),
+                                  timeout=120, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)))
+        first = (tmp_path / "out").open("rb").read(200).decode()
+        assert done.returncode == (kind != "ok"), (first, done.stderr[:300])
+        assert kind == "ok" or first.startswith(f"{kind}: ")
+
+
+def test_bytes_behind_the_payload(wrap, tmp_path):
+    file = wrap(tmp_path / "x.snap", HEAD + TAIL)
+    with open(file, "ab") as f:
+        f.write(b"behind")
+    done = catalog("inspect", file)
+    assert done.returncode == 0 and "ignored       6 bytes behind the payload" in done.stdout.decode()
+    assert json.loads(catalog("inspect", file, "-o=json").stdout)["ignored_bytes"] == 6
+
+
+@pytest.mark.parametrize("args", [
+    ["inspect"], ["inspect", "a", "b"], ["inspect", "--what", "a"], ["inspect", "a", "-o"], ["inspect", "a", "-o", "yaml"], [],
+    ["nothing"], ["verify"],
+])
+def test_a_wrong_command_line(args):
+    done = catalog(*args, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and done.stdout == b"" and b"engenhoctl help" in done.stderr
+
+
+def test_help():
+    def help(*args):
+        done = subprocess.run([str(CTL), *args], capture_output=True, text=True, env=clean_env(None), timeout=30)
+        assert done.returncode == 0 and done.stderr == ""
+        return done.stdout
+
+    for verb in ("inspect", "verify"):
+        text = help("help", "catalog", verb)
+        assert text == help("catalog", verb, "--help") and f"engenhoctl catalog {verb} " in text.split("Example:")[1]
+        assert text in help("help", "catalog") and f"catalog {verb}" in help("help")
+
+
+def test_a_full_disk_is_told(tmp_path):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(CTL), "catalog", "inspect", str(V1 / "00-hand.snap")], stdout=full, stderr=subprocess.PIPE,
+                              env=clean_env(None), timeout=30)
+    assert done.returncode == 1 and b"cannot write to standard output" in done.stderr
