@@ -1,9 +1,9 @@
 #include <stdio.h>
 
 #include "base/status.h"
-#include "server/config.h"
-#include "server/config_file.h"
-#include "server/logging.h"
+#include "config/config.h"
+#include "config/config_file.h"
+#include "config/logging.h"
 #include "server/server.h"
 #include "server/version.h"
 

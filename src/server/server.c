@@ -7,11 +7,8 @@
 #include "api/api.h"
 #include "base/assert.h"
 #include "base/env.h"
-#include "disk/datadir.h"
-#include "disk/fs.h"
-#include "engine/engine.h"
+#include "member/member.h"
 #include "rpc/rpc.h"
-#include "server/cluster.h"
 #include "server/health.h"
 #include "server/metrics.h"
 #include "server/process.h"
@@ -57,12 +54,10 @@ struct es_server {
 	uv_signal_t terminate, interrupt;
 	uv_timer_t patience; /* runs while stopping */
 	uint64_t fds;        /* the limit of open files; 0: not known */
-	struct es_cluster_ids ids;
-	struct es_datadir *datadir;
+	struct es_member_parts member;
 	struct es_rpc_server *rpc;
 	struct es_metrics *metrics;
 	struct es_health *health;
-	struct es_engine *engine;
 	struct es_api *api;
 	struct listener *listeners;
 	struct listener **listeners_end;
@@ -91,10 +86,7 @@ static void stop_handles(struct es_server *s)
 
 static void engine_closed(void *ctx)
 {
-	struct es_server *s = ctx;
-
-	s->engine = NULL;
-	stop_handles(s);
+	stop_handles(ctx);
 }
 
 static void api_closed(void *ctx)
@@ -102,10 +94,7 @@ static void api_closed(void *ctx)
 	struct es_server *s = ctx;
 
 	s->api = NULL;
-	if (s->engine != NULL)
-		es_engine_close(s->engine, engine_closed, s);
-	else
-		engine_closed(s);
+	es_member_close(&s->member, engine_closed, s);
 }
 
 static void rpc_stopped(void *ctx)
@@ -248,42 +237,6 @@ static int start_handles(struct es_server *s)
 	return rc == 0 ? 0 : ES_EIO;
 }
 
-/* The folder, locked, and whose it is. The ids of a new member are not written down yet. */
-static int open_datadir(struct es_server *s)
-{
-	const struct es_config *c = s->config;
-	struct es_datadir_member member;
-	int rc = es_datadir_open(s->mem, es_fs_posix(), c->data_dir, c->name,
-				 "engenho-store " ENGENHO_VERSION, &s->datadir, s->errmsg,
-				 sizeof(s->errmsg));
-
-	if (rc < 0)
-		return rc;
-	for (size_t n = 0; es_datadir_warning(s->datadir, n) != NULL; n++)
-		es_log(s->log, ES_LOG_WARN, es_datadir_warning(s->datadir, n),
-		       ES_STR("data-dir", c->data_dir));
-	if (es_datadir_member(s->datadir, &member)) {
-		s->ids = (struct es_cluster_ids){.member_id = member.member_id,
-						 .cluster_id = member.cluster_id};
-		es_log(s->log, ES_LOG_INFO, "server has already been initialized",
-		       ES_STR("data-dir", c->data_dir));
-		return 0;
-	}
-	return es_cluster_bootstrap(c, &s->arena, &s->ids, s->errmsg, sizeof(s->errmsg));
-}
-
-static int write_member(struct es_server *s)
-{
-	struct es_datadir_member member;
-
-	if (es_datadir_member(s->datadir, &member) &&
-	    es_slice_eq(member.name, es_slice_str(s->config->name)))
-		return 0;
-	member = (struct es_datadir_member){s->ids.cluster_id, s->ids.member_id,
-					    es_slice_str(s->config->name)};
-	return es_datadir_set_member(s->datadir, &member, s->errmsg, sizeof(s->errmsg));
-}
-
 static int open_rpc(struct es_server *s)
 {
 	const struct es_config *c = s->config;
@@ -413,50 +366,13 @@ static const char *const *client_urls(struct es_server *s)
 	return texts;
 }
 
-static enum es_compaction_mode compaction_mode(enum es_retention_mode mode)
-{
-	switch (mode) {
-	case ES_RETENTION_PERIODIC: return ES_COMPACTION_PERIODIC;
-	case ES_RETENTION_REVISION: return ES_COMPACTION_REVISION;
-	case ES_RETENTION_OFF: return ES_COMPACTION_OFF;
-	}
-	return ES_COMPACTION_OFF;
-}
-
 static int open_engine(struct es_server *s)
 {
-	const struct es_config *c = s->config;
-	const struct es_engine_config engine = {
-		.mem = s->mem,
-		.env = es_env_system(),
-		.log = s->log,
-		.loop = &s->loop,
-		.fs = es_fs_posix(),
-		.data_dir = c->data_dir,
-		.cluster_id = s->ids.cluster_id,
-		.member_id = s->ids.member_id,
-		.name = c->name,
-		.peer_urls = es_urls_texts(&s->arena, &c->advertise_peer),
-		.client_urls = client_urls(s),
-		.heartbeat_ms = c->heartbeat_ms,
-		.election_ms = c->election_ms,
-		.checkpoint_entries = c->checkpoint_entries,
-		.quota_bytes = c->quota_bytes < 0 ? UINT64_MAX : (uint64_t)c->quota_bytes,
-		.max_txn_ops = c->max_txn_ops,
-		.max_request_bytes = c->max_request_bytes,
-		.compaction_mode = compaction_mode(c->retention_mode),
-		.compaction_retention = c->retention,
-		.compaction_batch = c->compaction_batch,
-		.unsafe_no_fsync = c->unsafe_no_fsync,
-		.failed = engine_failed,
-		.ready = engine_ready,
-		.leader = engine_leader,
-		.ctx = s,
-	};
+	const char *const *urls = client_urls(s);
 
-	if (engine.peer_urls == NULL || engine.client_urls == NULL)
+	if (urls == NULL)
 		return no_memory(s);
-	return es_engine_open(&engine, &s->engine, s->errmsg, sizeof(s->errmsg));
+	return es_member_open(&s->member, urls, s->errmsg, sizeof(s->errmsg));
 }
 
 static int open_api(struct es_server *s)
@@ -474,14 +390,14 @@ static int open_api(struct es_server *s)
 	const struct es_health_config health = {
 		.mem = s->mem,
 		.log = s->log,
-		.engine = s->engine,
+		.engine = s->member.engine,
 		.server = s->rpc,
 		.metrics = s->metrics,
 		.version = ENGENHO_VERSION,
 	};
 
 	if (es_health_new(&health, &s->health) < 0 ||
-	    es_api_register(s->rpc, s->engine, &api, &s->api) < 0 ||
+	    es_api_register(s->rpc, s->member.engine, &api, &s->api) < 0 ||
 	    es_rpc_register_reflection(s->rpc) < 0)
 		return no_memory(s);
 	return 0;
@@ -493,8 +409,8 @@ static void log_start(struct es_server *s)
 	const char *peer_urls = es_urls_join(&s->arena, &c->listen_peer);
 	char cluster[24], member[24];
 
-	(void)snprintf(cluster, sizeof(cluster), "%llx", (unsigned long long)s->ids.cluster_id);
-	(void)snprintf(member, sizeof(member), "%llx", (unsigned long long)s->ids.member_id);
+	(void)snprintf(cluster, sizeof(cluster), "%llx", (unsigned long long)s->member.ids.cluster_id);
+	(void)snprintf(member, sizeof(member), "%llx", (unsigned long long)s->member.ids.member_id);
 	es_log(s->log, ES_LOG_INFO, "starting engenho-store", ES_STR("version", ENGENHO_VERSION),
 	       ES_STR("etcd-version", ES_ETCD_VERSION), ES_STR("name", c->name),
 	       ES_STR("data-dir", c->data_dir), ES_STR("local-member-id", member),
@@ -534,13 +450,11 @@ static int start(struct es_server *s)
 	int rc = look_at_fds(s);
 
 	if (rc == 0)
-		rc = open_datadir(s);
+		rc = es_member_claim(&s->member, s->errmsg, sizeof(s->errmsg));
 	if (rc == 0)
 		rc = open_rpc(s);
 	if (rc == 0)
 		rc = listen_all(s);
-	if (rc == 0)
-		rc = write_member(s);
 	if (rc < 0)
 		return rc;
 	log_start(s);
@@ -563,7 +477,7 @@ static void release(struct es_server *s)
 		es_rpc_server_free(s->rpc);
 	es_health_free(s->health);
 	es_metrics_free(s->metrics);
-	es_datadir_close(s->datadir);
+	es_member_release(&s->member);
 	es_arena_close(&s->arena);
 }
 
@@ -579,6 +493,18 @@ int es_server_run(const struct es_config *config, const struct es_log *log)
 		return 1;
 	}
 	es_arena_init(&s->arena, s->mem, 4096);
+	s->member = (struct es_member_parts){
+		.config = config,
+		.mem = s->mem,
+		.env = es_env_system(),
+		.log = log,
+		.loop = &s->loop,
+		.written_by = "engenho-store " ENGENHO_VERSION,
+		.failed = engine_failed,
+		.ready = engine_ready,
+		.leader = engine_leader,
+		.ctx = s,
+	};
 	s->listeners_end = &s->listeners;
 	rc = start_handles(s);
 	ES_ASSERT(rc == 0); /* nothing but the loop's own pipe is needed */
@@ -589,7 +515,7 @@ int es_server_run(const struct es_config *config, const struct es_log *log)
 		stop(s, 0);
 	}
 	(void)uv_run(&s->loop, UV_RUN_DEFAULT);
-	ES_ASSERT(s->stopping && s->engine == NULL);
+	ES_ASSERT(s->stopping && s->member.engine == NULL);
 	release(s);
 	rc = uv_loop_close(&s->loop);
 	ES_ASSERT(rc == 0);

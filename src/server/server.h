@@ -2,7 +2,7 @@
 #define ES_SERVER_SERVER_H
 
 #include "base/log.h"
-#include "server/config.h"
+#include "config/config.h"
 
 /*
  * Run a member until it is told to stop: SIGTERM or SIGINT end it in order (no new calls, the

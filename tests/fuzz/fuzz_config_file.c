@@ -1,8 +1,8 @@
 /* The config file: any bytes are a configuration, or an error that begins with file and line. */
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/config.h"
-#include "server/config_file.h"
+#include "config/config.h"
+#include "config/config_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

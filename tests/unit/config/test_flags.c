@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/flags.h"
+#include "config/flags.h"
 
 static struct es_arena arena;
 static struct es_flags *flags;

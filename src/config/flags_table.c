@@ -1,4 +1,4 @@
-#include "server/flags.h"
+#include "config/flags.h"
 
 #include "base/assert.h"
 

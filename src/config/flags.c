@@ -1,11 +1,11 @@
-#include "server/flags.h"
+#include "config/flags.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/urls.h"
+#include "config/urls.h"
 
 /*
  * Values are kept as text in the form that the table's defaults have, so that one comparison

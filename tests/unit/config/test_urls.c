@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/urls.h"
+#include "config/urls.h"
 
 static struct es_arena arena;
 

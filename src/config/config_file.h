@@ -1,7 +1,7 @@
-#ifndef ES_SERVER_CONFIG_FILE_H
-#define ES_SERVER_CONFIG_FILE_H
+#ifndef ES_CONFIG_CONFIG_FILE_H
+#define ES_CONFIG_CONFIG_FILE_H
 
-#include "server/flags.h"
+#include "config/flags.h"
 
 /*
  * The YAML file of --config-file, with etcd's keys: a flag's name each, sequences for lists,

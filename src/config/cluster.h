@@ -1,7 +1,7 @@
-#ifndef ES_SERVER_CLUSTER_H
-#define ES_SERVER_CLUSTER_H
+#ifndef ES_CONFIG_CLUSTER_H
+#define ES_CONFIG_CLUSTER_H
 
-#include "server/config.h"
+#include "config/config.h"
 
 /*
  * The members that --initial-cluster names, and the ids that follow: the first eight bytes of a

@@ -1,4 +1,4 @@
-#include "server/urls.h"
+#include "config/urls.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/value.h"
+#include "config/value.h"
 
 static const struct {
 	const char *name;

@@ -1,4 +1,4 @@
-#include "server/cluster.h"
+#include "config/cluster.h"
 
 #include <openssl/evp.h>
 

@@ -12,7 +12,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/logging.h"
+#include "config/logging.h"
 
 static const int64_t wall_us = 1785585600123456; /* 2026-08-01 12:00 UTC */
 

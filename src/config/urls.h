@@ -1,5 +1,5 @@
-#ifndef ES_SERVER_URLS_H
-#define ES_SERVER_URLS_H
+#ifndef ES_CONFIG_URLS_H
+#define ES_CONFIG_URLS_H
 
 #include "base/mem.h"
 

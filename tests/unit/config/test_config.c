@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/config.h"
+#include "config/config.h"
 
 static struct es_arena arena;
 static char errmsg[512];

@@ -9,8 +9,8 @@
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/config.h"
-#include "server/config_file.h"
+#include "config/config.h"
+#include "config/config_file.h"
 
 static struct es_arena arena;
 static struct es_flags *flags;

@@ -1,12 +1,12 @@
-#ifndef ES_SERVER_FLAGS_H
-#define ES_SERVER_FLAGS_H
+#ifndef ES_CONFIG_FLAGS_H
+#define ES_CONFIG_FLAGS_H
 
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/value.h"
+#include "config/value.h"
 
 /*
  * Every flag that an etcd from 3.4 to 3.8 knows, read from the command line, from ETCD_*

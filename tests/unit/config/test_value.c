@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "server/value.h"
+#include "config/value.h"
 
 static void booleans(void **state)
 {

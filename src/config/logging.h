@@ -1,5 +1,5 @@
-#ifndef ES_SERVER_LOGGING_H
-#define ES_SERVER_LOGGING_H
+#ifndef ES_CONFIG_LOGGING_H
+#define ES_CONFIG_LOGGING_H
 
 #include "base/log.h"
 #include "base/buf.h"

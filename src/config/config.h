@@ -1,8 +1,8 @@
-#ifndef ES_SERVER_CONFIG_H
-#define ES_SERVER_CONFIG_H
+#ifndef ES_CONFIG_CONFIG_H
+#define ES_CONFIG_CONFIG_H
 
-#include "server/flags.h"
-#include "server/urls.h"
+#include "config/flags.h"
+#include "config/urls.h"
 
 /* What the flags come to: checked, with etcd's error texts where etcd refuses the same. */
 enum es_retention_mode { ES_RETENTION_OFF, ES_RETENTION_PERIODIC, ES_RETENTION_REVISION };

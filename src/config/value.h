@@ -1,5 +1,5 @@
-#ifndef ES_SERVER_VALUE_H
-#define ES_SERVER_VALUE_H
+#ifndef ES_CONFIG_VALUE_H
+#define ES_CONFIG_VALUE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "server/config_file.h"
+#include "config/config_file.h"
 
 #include <errno.h>
 #include <yaml.h>

@@ -1,4 +1,4 @@
-#include "server/logging.h"
+#include "config/logging.h"
 
 #include <errno.h>
 #include <fcntl.h>

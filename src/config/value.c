@@ -1,4 +1,4 @@
-#include "server/value.h"
+#include "config/value.h"
 
 #include <limits.h>
 #include <stdio.h>
