@@ -248,6 +248,30 @@ def json_text():
     }
 
 
+def strategic():
+    """Three lines: group/version/kind, the resource, the patch."""
+    pod = b"""{"metadata":{"finalizers":["a","b"]},"spec":{"containers":[{"image":"1","name":"a"},{"name":"b","ports":""" \
+          b"""[{"containerPort":80}]},{"name":"c"}],"volumes":[{"emptyDir":{},"name":"v"}],"tolerations":[{"key":"k"}]}}"""
+
+    def patch(text, of=b"/v1/Pod", target=pod):
+        return of + b"\n" + target + b"\n" + text.replace(b"'", b'"')
+    return {
+        "merge": patch(b"{'spec':{'containers':[{'name':'b','ports':[{'containerPort':80,'name':'x'},{'containerPort':81}]},"
+                       b"{'name':'d','image':null}],'tolerations':[],'x':{'y':null}},'metadata':null}"),
+        "order": patch(b"{'spec':{'$setElementOrder/containers':[{'name':'d'},{'name':'a'}],'containers':[{'name':'d'},"
+                       b"{'name':'a','image':'2'},{'$patch':'delete','name':'c'}]}}"),
+        "scalars": patch(b"{'metadata':{'$deleteFromPrimitiveList/finalizers':['a'],'$setElementOrder/finalizers':['b','c'],"
+                         b"'finalizers':['c']}}"),
+        "replace": patch(b"{'spec':{'containers':[{'$patch':'replace'},{'name':'x'}],'volumes':[{'$retainKeys':['name',"
+                         b"'hostPath'],'name':'v','hostPath':{'path':'/'}}]},'metadata':{'$patch':'delete'}}"),
+        "retain": patch(b"{'spec':{'strategy':{'$retainKeys':['type'],'type':'Recreate'}}}", b"apps/v1/Deployment",
+                        b'{"spec":{"strategy":{"rollingUpdate":{"maxSurge":1},"type":"RollingUpdate"}}}'),
+        "custom": patch(b"{'a':{'$patch':'replace','b':1},'c':[3],'$deleteFromPrimitiveList/d':[1]}", b"x.io/v1/Thing",
+                        b'{"a":{"x":1},"c":[1,2],"d":[1,2.0,"1",true]}'),
+        "refused": patch(b"{'spec':{'containers':[{'$patch':'merge','name':'a'}]}}"),
+    }
+
+
 save("request", request())
 save("log_entry", log_entry())
 save("segment", segment())
@@ -256,3 +280,4 @@ save("wire", wire())
 save("grpc_frame", grpc_frame())
 save("grpc_text", grpc_text())
 save("json", json_text())
+save("strategic", strategic())
