@@ -124,16 +124,23 @@ static int write_base64(struct es_buf *buf, const uint8_t *data, size_t len)
 	return 0;
 }
 
-/* In place when it is JSON: what somebody else put there is not. */
+/* In place when it is JSON: what somebody else put there is not, or is over several lines. */
 static int write_json_bytes(struct es_buf *buf, const ProtobufCBinaryData *bytes)
 {
 	struct es_slice text = es_slice(bytes->data, bytes->len);
 	struct es_json_cursor cursor;
+	size_t begin = buf->len;
+	int rc;
 
 	es_json_cursor_init(&cursor, text, ES_JSON_DEPTH_MAX);
-	if (es_json_skip(&cursor, NULL) == 0 && es_json_cursor_end(&cursor) == 0)
-		return es_buf_append_slice(buf, text);
-	return write_base64(buf, bytes->data, bytes->len);
+	if (es_json_skip(&cursor, NULL) < 0 || es_json_cursor_end(&cursor) < 0)
+		return write_base64(buf, bytes->data, bytes->len);
+	rc = es_buf_append_slice(buf, text);
+	for (size_t i = begin; rc == 0 && i < buf->len; i++) {
+		if (buf->data[i] == '\n' || buf->data[i] == '\r')
+			buf->data[i] = ' '; /* strings hold none as they are */
+	}
+	return rc;
 }
 
 static int write_double(struct es_buf *buf, double number)

@@ -27,7 +27,7 @@ int es_wire_json_read(const ProtobufCMessageDescriptor *descriptor, const struct
 		      const struct es_wire_json_options *options, struct es_arena *arena,
 		      ProtobufCMessage **ret_message, char *errmsg, size_t errmsg_size);
 
-/* Append the message as one object, without white space. ES_ENOMEM. */
+/* Append the message as one object, without line breaks (JSON in place comes as it is, but for those). ES_ENOMEM. */
 int es_wire_json_write(struct es_buf *buf, const ProtobufCMessage *message,
 		       const struct es_wire_json_options *options);
 

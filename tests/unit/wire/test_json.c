@@ -121,6 +121,16 @@ static void bytes_in_place_that_are_no_json(void **state)
 		       "{\"value\":\"e/99\",\"createRevision\":\"0\",\"modRevision\":\"0\"}");
 }
 
+static void json_over_several_lines_becomes_one(void **state)
+{
+	Engenho__V1__Resource resource = ENGENHO__V1__RESOURCE__INIT;
+	char text[] = "{\r\n\"a\\n\":\n1}";
+
+	resource.value = (ProtobufCBinaryData){sizeof(text) - 1, (uint8_t *)text};
+	assert_written(*state, &resource.base, &in_place,
+		       "{\"value\":{  \"a\\n\": 1},\"createRevision\":\"0\",\"modRevision\":\"0\"}");
+}
+
 static void base64_of_every_length(void **state)
 {
 	static const char *const texts[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "-_8", "+/8="};
@@ -218,6 +228,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(fields_of_every_type, setup, teardown),
 		cmocka_unit_test_setup_teardown(json_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_in_place_that_are_no_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(json_over_several_lines_becomes_one, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(base64_of_every_length, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_does_not_fit_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(memory_that_is_missing, setup, teardown),
