@@ -272,6 +272,39 @@ def strategic():
     }
 
 
+def catalog():
+    """A byte that says what follows: 0 a whole file, 1 a payload."""
+    vectors = CORPUS.parents[1] / "data" / "vectors" / "catalog-v1"
+    names = ["unsorted-resources", "dup-resource", "unknown-fields", "whitespace", "key-namespace-absent", "depth-123", "nul-escape",
+             "index-u64-max", "missing-index"]
+    payloads = {name: b"\1" + (vectors / "bad" / f"{name}.snap").read_bytes()[68:] for name in names}
+    payloads["small"] = b"\1" + (vectors / "01-small.snap").read_bytes()[68:]
+    return {**payloads, "file": b"\0" + (vectors / "00-hand.snap").read_bytes(), "empty": b"\0" + (vectors / "04-empty.snap").read_bytes()}
+
+
+def selector():
+    """Three lines: labels, fields, the object."""
+    pod = b'{"metadata":{"labels":{"a":"b","e":"g","h":"5","x.io/k":""},"name":"n"},"spec":{"n":-1,"t":true,"d":1.5,"a.b":"x,y"}}'
+    return {
+        "labels": b"a=b,c!=d,e in (f, g),h notin (i),x.io/k,!k\n\n" + pod,
+        "numbers": b"h>1,h<9\n\n" + pod,
+        "empty-values": b"x.io/k=, e notin (,a,,b,)\n\n" + pod,
+        "words": b"in in (notin),notin!=in\n\n" + pod,
+        "fields": b"\nmetadata.name=n,spec.n==-1,,spec.t!=false,spec.a\\.b=x\\,y\n" + pod,
+        "both": b"a=b\nmetadata.name=n\n" + pod,
+        "wrong": b"a in (b\na=b=c\n",
+    }
+
+
+def token():
+    """A byte that says what follows: 0 a text, 1 revision and path."""
+    return {
+        "parts": b"\1" + u64(600) + b"/engenho/resources/_/v1/Pod/a/b",
+        "no-path": b"\1" + u64(2),
+        "text": b"\0AQcAAAAAAAAAL2VuZ2VuaG8vcmVzb3VyY2VzL18vdjEvUG9kL2EvYi5V3TjrVuFpj7LGAIFnCLE",
+    }
+
+
 save("request", request())
 save("log_entry", log_entry())
 save("segment", segment())
@@ -281,3 +314,6 @@ save("grpc_frame", grpc_frame())
 save("grpc_text", grpc_text())
 save("json", json_text())
 save("strategic", strategic())
+save("catalog", catalog())
+save("selector", selector())
+save("token", token())
