@@ -1,6 +1,6 @@
 /*
- * Two objects side by side. Of a pair of values one may be missing; null beside a value is taken for an empty one of its
- * kind. Containers of the same kind that are granular are walked together, everything else is a leaf.
+ * Two objects side by side. Of a pair of values one may be missing; null beside a value is taken for an empty one of
+ * its kind. Containers of the same kind that are granular are walked together, everything else is a leaf.
  */
 #include "resource/field_walk.h"
 

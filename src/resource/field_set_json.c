@@ -14,8 +14,8 @@ static bool is_scalar(const struct es_json *value)
 
 /* ---- elements as texts ------------------------------------------------------------------ */
 
-/* As JSON, with what HTML gives a meaning escaped too: the texts of elements are compared by other programs, and this is
- * how Kubernetes writes them. (U+2028 and U+2029 are E2 80 A8 and E2 80 A9.) */
+/* As JSON, with what HTML gives a meaning escaped too: the texts of elements are compared by other programs, and this
+ * is how Kubernetes writes them. (U+2028 and U+2029 are E2 80 A8 and E2 80 A9.) */
 static int write_string(struct es_buf *buf, struct es_slice text)
 {
 	int rc = es_buf_append_u8(buf, '"');
@@ -133,9 +133,8 @@ static int write_node(const struct es_field_node *node, unsigned depth_max, stru
 	if (rc == 0 && node->member && node->children.count > 0) {
 		const struct es_json self = es_json_object();
 
-		rc = depth_max < 2 ? ES_EINVAL
-				   : es_json_set(arena, &ret_member->value, ES_SLICE("."), &self,
-						 &ret_member->value);
+		rc = es_json_set(arena, &ret_member->value, ES_SLICE("."), &self,
+				 &ret_member->value);
 	}
 	return rc;
 }

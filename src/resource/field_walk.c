@@ -355,8 +355,8 @@ int es_walk_add_named(struct es_arena *arena, const struct es_schema *schema,
 	return map_nodes(arena, schema, set, add_named, ret_set);
 }
 
-/* Members of an atomic map, or items of an atomic list: the field is owned as a whole, by whom owned part of it. What is
- * not known is left alone. */
+/* Members of an atomic map, or items of an atomic list: the field is owned as a whole, by whom owned part of it. What
+ * is not known is left alone. */
 static int reconcile(struct es_arena *arena, const struct es_schema *schema, bool declared,
 		     struct es_field_node *node)
 {

@@ -5,10 +5,10 @@
 #include "resource/schema.h"
 
 /*
- * Walks of objects by what their schema says: a map is granular (each member is a field of its own) or atomic (one field
- * as a whole), and so is a list, whose items are told apart by key members or by value when it is granular. Where nothing
- * is known maps are granular and lists are atomic. Values need not have the types that the schema expects: what a value
- * is, it is walked as. Results share with what they are made from. ES_ENOMEM; ES_EINVAL with the walk's `errmsg` for
+ * Walks of objects by what their schema says: a map is granular (each member is a field of its own) or atomic (one
+ * field as a whole), and so is a list, whose items are told apart by key members or by value when it is granular. Where
+ * nothing is known maps are granular and lists are atomic. Values need not have the types that the schema expects: what
+ * a value is, it is walked as. Results share with what they are made from. ES_ENOMEM; ES_EINVAL with the walk's `errmsg` for
  * lists that cannot be told into items. Pure.
  */
 struct es_walk_step {

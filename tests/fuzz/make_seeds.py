@@ -305,6 +305,26 @@ def token():
     }
 
 
+def apply():
+    """A byte of flags (1 force, 2 a Service), then lines: the object or nothing, and what is applied."""
+    service = b'"apiVersion":"v1","kind":"Service","metadata":{"name":"s"}'
+    widget = b'"apiVersion":"v1","kind":"Widget"'
+    managed = (b'{"apiVersion":"v1","fieldsType":"FieldsV1","manager":"%s","operation":"%s","time":"2024-01-01T00:00:00Z",'
+               b'"fieldsV1":{"f:metadata":{"f:finalizers":{".":{},"v:\\"x\\"":{}}},"f:spec":{"f:ports":{".":{},'
+               b'"k:{\\"port\\":80,\\"protocol\\":\\"TCP\\"}":{".":{},"f:port":{}}},"f:selector":{"f:a":{},"i:0":{}}}}}')
+    live = (b'{"apiVersion":"v1","kind":"Service","metadata":{"finalizers":["x","y"],"managedFields":[' + managed % (b"a", b"Apply") +
+            b"," + managed % (b"u", b"Update") + b']},"spec":{"ports":[{"port":80},{"port":81},{"port":81}],"selector":{"a":"1"}}}')
+    ports = b"{" + service + b',"spec":{"ports":[{"port":80,"name":"<"},{"port":80,"protocol":"UDP"}],"type":null}}'
+    return {
+        "create": b"\2\n" + ports + b"\n{" + service + b',"spec":{"ports":[{"port":80,"nodePort":1}]}}\n{' + service + b"}",
+        "managed": b"\2" + live + b"\n" + ports + b"\n{" + service + b',"spec":{"selector":{"b":"2"}}}',
+        "forced": b"\3" + live + b"\n" + ports + b"\n{" + service + b',"spec":{"ports":[{"port":81,"name":"n"}]}}\n{' + service + b"}",
+        "unknown": b"\1\n{" + widget + b',"spec":{"m":{"x":1},"l":[1,2]}}\n{' + widget + b',"spec":{"m":[],"l":{"y":null}}}\n{' +
+                   widget + b',"spec":{}}',
+        "first": b"\0{" + widget + b',"a":{"b":{}},"c":[],"d":null}\n{' + widget + b',"a":{"b":1}}\n{' + widget + b',"d":0.5}',
+    }
+
+
 save("request", request())
 save("log_entry", log_entry())
 save("segment", segment())
@@ -317,3 +337,4 @@ save("strategic", strategic())
 save("catalog", catalog())
 save("selector", selector())
 save("token", token())
+save("apply", apply())

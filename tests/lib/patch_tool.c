@@ -4,6 +4,9 @@
  *
  *   {"type":"strategic","group":G,"version":V,"kind":K,"target":T,"patch":P}
  *   {"result":R}, {"error":TEXT} when the patch is refused
+ *   {"type":"apply","group":G,"version":V,"kind":K,"target":T or null,"config":C,"manager":M,"force":B,
+ *    "time":TIME}
+ *   {"result":R}, {"error":TEXT}, {"conflicts":[[MANAGER,FIELD],...],"error":TEXT}
  *
  * A type is a function and a line in the table below. What is not a request ends the process.
  */
@@ -12,6 +15,7 @@
 
 #include "base/json.h"
 #include "resource/patch.h"
+#include "resource/rules.h"
 #include "resource/schema.h"
 
 #define ERRMSG_BYTES 1024
@@ -35,12 +39,60 @@ static int run_strategic(const struct request *request, struct es_arena *arena,
 				  &answer->result, answer->errmsg, sizeof(answer->errmsg));
 }
 
+static int list_conflicts(const struct es_resource_cause *causes, size_t count,
+			  struct es_arena *arena, struct es_json *ret_list)
+{
+	struct es_json *items = es_arena_alloc(arena, count * 3 * sizeof(*items));
+
+	if (items == NULL)
+		return ES_ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct es_json *pair = items + count + 2 * i;
+
+		pair[0] = es_json_string(causes[i].manager);
+		pair[1] = es_json_string(causes[i].field);
+		items[i] = (struct es_json){ES_JSON_ARRAY, 2, {.items = pair}};
+	}
+	*ret_list = (struct es_json){ES_JSON_ARRAY, (uint32_t)count, {.items = items}};
+	return 0;
+}
+
+static int run_apply(const struct request *request, struct es_arena *arena, struct answer *answer)
+{
+	const struct es_json *config = es_json_get(request->all, "config");
+	const struct es_json *target = request->target;
+	const struct es_json *force = es_json_get(request->all, "force");
+	const struct es_apply apply = {
+		.manager = es_json_as_string(es_json_get(request->all, "manager")),
+		.time = es_json_as_string(es_json_get(request->all, "time")),
+		.force = es_json_is(force, ES_JSON_BOOL) && force->u.boolean,
+	};
+	const struct es_resource_cause *causes;
+	struct es_json list;
+	size_t count;
+	int rc;
+
+	if (es_json_is(target, ES_JSON_NULL))
+		target = NULL;
+	if (config == NULL)
+		return ES_EINVAL;
+	rc = es_patch_apply(target, config, request->schema, &apply, arena, &answer->result,
+			    &causes, &count, answer->errmsg, sizeof(answer->errmsg));
+	if (rc != ES_EEXIST)
+		return rc;
+	rc = list_conflicts(causes, count, arena, &list);
+	if (rc == 0)
+		rc = es_json_set(arena, &answer->more, ES_SLICE("conflicts"), &list, &answer->more);
+	return rc == 0 ? ES_EEXIST : rc;
+}
+
 /* A negative answer is an error: errmsg says why, or else its status. */
 static const struct {
 	const char *type;
 	int (*run)(const struct request *request, struct es_arena *arena, struct answer *answer);
 } types[] = {
 	{"strategic", run_strategic},
+	{"apply", run_apply},
 };
 
 static _Noreturn void die(const char *what)
