@@ -7,6 +7,8 @@
  *   {"type":"apply","group":G,"version":V,"kind":K,"target":T or null,"config":C,"manager":M,"force":B,
  *    "time":TIME}
  *   {"result":R}, {"error":TEXT}, {"conflicts":[[MANAGER,FIELD],...],"error":TEXT}
+ *   {"type":"selector","labels":L,"fields":F,"target":T}
+ *   {"result":whether it is selected}, {"error":TEXT}
  *
  * A type is a function and a line in the table below. What is not a request ends the process.
  */
@@ -17,6 +19,7 @@
 #include "resource/patch.h"
 #include "resource/rules.h"
 #include "resource/schema.h"
+#include "resource/selector.h"
 
 #define ERRMSG_BYTES 1024
 
@@ -86,6 +89,19 @@ static int run_apply(const struct request *request, struct es_arena *arena, stru
 	return rc == 0 ? ES_EEXIST : rc;
 }
 
+static int run_selector(const struct request *request, struct es_arena *arena,
+			struct answer *answer)
+{
+	const struct es_selector *selector;
+	int rc = es_selector_parse(es_json_as_string(es_json_get(request->all, "labels")),
+				   es_json_as_string(es_json_get(request->all, "fields")), arena,
+				   &selector, answer->errmsg, sizeof(answer->errmsg));
+
+	if (rc == 0)
+		answer->result = es_json_bool(es_selector_matches(selector, request->target));
+	return rc;
+}
+
 /* A negative answer is an error: errmsg says why, or else its status. */
 static const struct {
 	const char *type;
@@ -93,6 +109,7 @@ static const struct {
 } types[] = {
 	{"strategic", run_strategic},
 	{"apply", run_apply},
+	{"selector", run_selector},
 };
 
 static _Noreturn void die(const char *what)
