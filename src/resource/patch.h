@@ -9,12 +9,12 @@
  * or field and why. ES_ENOMEM. Pure.
  */
 
-/* RFC 7396. Never refused. */
+/* RFC 7396. Never refused. `target` NULL: there is none. ES_ENOMEM. */
 int es_patch_merge(const struct es_json *target, const struct es_json *patch,
 		   struct es_arena *arena, struct es_json *ret_result);
 
-/* RFC 6902: an array of operations, all or nothing. Results nested deeper than ES_JSON_DEPTH_MAX or growing beyond
- * `bytes_max` (copies of copies) are refused. */
+/* RFC 6902: an array of operations, all or nothing. Refused as well: more than 10,000 operations, results nested deeper
+ * than ES_JSON_DEPTH_MAX, and copies of more than about `bytes_max` in all (copies of copies). */
 int es_patch_json(const struct es_json *target, const struct es_json *patch, size_t bytes_max,
 		  struct es_arena *arena, struct es_json *ret_result, char *errmsg,
 		  size_t errmsg_size);

@@ -40,7 +40,7 @@ struct es_resource_plan {
 	/* The object afterwards (of a delete: its last state, stamped with the deleting revision), canonical JSON; empty for
 	 * a txn and where there is none. Unchanged and NoOp: as it is. */
 	struct es_slice object;
-	int64_t mod_revision; /* of `object`; 0 without one */
+	int64_t create_revision, mod_revision; /* of `object`; 0 without one */
 	/* NULL: nothing to do. */
 	const struct es_mvcc_txn *txn;
 };
