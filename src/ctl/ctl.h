@@ -30,5 +30,6 @@ struct es_ctl_verb {
 extern const struct es_ctl_verb es_ctl_status;
 extern const struct es_ctl_verb es_ctl_catalog_inspect;
 extern const struct es_ctl_verb es_ctl_catalog_verify;
+extern const struct es_ctl_verb es_ctl_catalog_replay;
 
 #endif

@@ -10,6 +10,7 @@ static const struct es_ctl_verb *const verbs[] = {
 	&es_ctl_status,
 	&es_ctl_catalog_inspect,
 	&es_ctl_catalog_verify,
+	&es_ctl_catalog_replay,
 };
 
 static const char help_options[] =

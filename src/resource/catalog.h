@@ -98,7 +98,8 @@ int es_catalog_write_end(struct es_catalog_writer *writer, uint64_t last_applied
  * with `errmsg`: something below ES_RESOURCE_ROOT has no resource's path or no JSON value, or is nested too deep. On
  * failure `buf` is as it was. Memory beside `buf`: the keys, and one value at a time.
  */
-enum es_catalog_error es_catalog_write_store(const struct es_mvcc *store, uint64_t last_applied_term,
+enum es_catalog_error es_catalog_write_store(const struct es_mvcc *store,
+					     uint64_t last_applied_term,
 					     uint64_t last_applied_index, struct es_buf *buf,
 					     char *errmsg, size_t errmsg_size);
 

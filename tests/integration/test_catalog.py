@@ -1,5 +1,6 @@
 """engenhoctl catalog: the files of other implementations, damage, and how much memory a hostile file takes."""
 import json
+import random
 import resource
 import subprocess
 
@@ -144,7 +145,7 @@ def test_bytes_behind_the_payload(wrap, tmp_path):
 
 @pytest.mark.parametrize("args", [
     ["inspect"], ["inspect", "a", "b"], ["inspect", "--what", "a"], ["inspect", "a", "-o"], ["inspect", "a", "-o", "yaml"], [],
-    ["nothing"], ["verify"],
+    ["nothing"], ["verify"], ["replay", "file"], ["replay", "--rules", "v1"], ["replay", "--out"],
 ])
 def test_a_wrong_command_line(args):
     done = catalog(*args, stdin=subprocess.DEVNULL)
@@ -157,7 +158,7 @@ def test_help():
         assert done.returncode == 0 and done.stderr == ""
         return done.stdout
 
-    for verb in ("inspect", "verify"):
+    for verb in ("inspect", "verify", "replay"):
         text = help("help", "catalog", verb)
         assert text == help("catalog", verb, "--help") and f"engenhoctl catalog {verb} " in text.split("Example:")[1]
         assert text in help("help", "catalog") and f"catalog {verb}" in help("help")
@@ -168,3 +169,155 @@ def test_a_full_disk_is_told(tmp_path):
         done = subprocess.run([str(CTL), "catalog", "inspect", str(V1 / "00-hand.snap")], stdout=full, stderr=subprocess.PIPE,
                               env=clean_env(None), timeout=30)
     assert done.returncode == 1 and b"cannot write to standard output" in done.stderr
+
+
+# ---- replay ----
+
+
+@pytest.mark.parametrize("log", sorted(V1.glob("*.jsonl")), ids=lambda p: p.stem)
+def test_replay_under_rules_v0(log, tmp_path):
+    out = tmp_path / "new" / "folder" / "x.snap"
+    done = catalog("replay", "--rules", "v0", "--out", out, stdin=log.open("rb"))
+    assert done.returncode == 0 and done.stderr == b""
+    assert done.stdout == log.with_suffix(".ops").read_bytes()
+    assert out.read_bytes() == log.with_suffix(".snap").read_bytes()
+    assert [p.name for p in out.parent.iterdir()] == ["x.snap"]
+
+
+@pytest.mark.parametrize("log", sorted((VECTORS / "current-rules").glob("[0-9][0-9].jsonl")), ids=lambda p: p.stem)
+def test_replay_under_the_current_rules(log, tmp_path):
+    out = tmp_path / "x.snap"
+    done = catalog("replay", "--out", out, stdin=log.open("rb"))
+    assert done.returncode == 0 and done.stderr == b""
+    assert done.stdout == log.with_suffix(".ops").read_bytes()
+    payload = out.read_bytes()[68:]
+    lines = log.with_suffix(".resources.jsonl").read_bytes().splitlines()
+    assert payload.startswith(HEAD + b",".join(lines) + b"],")
+    held = json.loads(payload)
+    values = [value for _, value in held["catalog"]["catalog"]["resources"]]
+    last = max(int(value["metadata"]["resourceVersion"]) for value in values if value is not None)
+    assert held["catalog"]["catalog"]["last_applied_term"] == 1
+    assert held["last_applied_index"] == held["catalog"]["catalog"]["last_applied_index"] >= last
+    assert catalog("verify", out).returncode == 0
+
+
+def test_replay_as_json():
+    log = VECTORS / "current-rules" / "01.jsonl"
+    done = catalog("replay", "--rules=current", "-o", "json", stdin=log.open("rb"))
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["outcome"] for line in lines] == log.with_suffix(".ops").read_text().split()
+    assert [line["index"] for line in lines] == list(range(1, len(lines) + 1))
+    for line in lines:
+        assert ("reason" in line) == (line["outcome"] in ("Conflict", "PatchRejected", "ApplyConflict")), line
+        if line["outcome"] in ("Created", "Replaced", "Patched") and "metadata" in line.get("object", {}):
+            assert line["object"]["metadata"]["resourceVersion"] == str(line["revision"])
+
+
+def test_a_line_that_is_no_command(tmp_path):
+    first = (V1 / "00-hand.jsonl").read_bytes().splitlines()[0]
+    for second in (b"", b"{", b"[]", b'{"kind":"nothing"}', b"\xff"):
+        (tmp_path / "log").write_bytes(first + b"\n" + second + b"\n" + first + b"\n")
+        done = catalog("replay", "--rules", "v0", "--out", tmp_path / "x.snap", stdin=(tmp_path / "log").open("rb"))
+        assert done.returncode == 1 and done.stdout == b"Created\n" and done.stderr.startswith(b"engenhoctl: line 2: ")
+        assert not (tmp_path / "x.snap").exists()
+
+
+def test_the_last_line_needs_no_end(tmp_path):
+    (tmp_path / "log").write_bytes((V1 / "00-hand.jsonl").read_bytes().rstrip(b"\n"))
+    done = catalog("replay", "--rules", "v0", stdin=(tmp_path / "log").open("rb"))
+    assert done.returncode == 0 and done.stdout == (V1 / "00-hand.ops").read_bytes()
+
+
+def test_a_catalog_that_cannot_be_saved(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    done = catalog("replay", "--out", tmp_path / "file" / "x.snap", stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and done.stderr.decode() == f"engenhoctl: io: cannot create {tmp_path}/file/x.snap.tmp: Not a directory\n"
+
+
+# ---- logs drawn from a seed ----
+
+
+def draw_value(rng, depth=0):
+    kind = rng.randrange(10 if depth < 4 else 7)
+    if kind < 3:
+        return rng.choice([0, 1, -1, 2**63, 2**64 - 1, -2**63, 10**20, 0.1, 1e300, -0.0, 1.5e-7, 123456789.125])
+    if kind < 5:
+        return rng.choice(["", "a", "\u00e9\U0001f600", 'q"\\/\b\n\x01\x7f', "x" * 100])
+    if kind < 7:
+        return rng.choice([None, True, False])
+    if kind < 8:
+        return [draw_value(rng, depth + 1) for _ in range(rng.randrange(4))]
+    return {rng.choice(["a", "b", "spec", "", "\u00e9", "name"]): draw_value(rng, depth + 1) for _ in range(rng.randrange(4))}
+
+
+def draw_key(rng):
+    group, kind, cluster = rng.choice([("", "ConfigMap", False), ("apps", "Deployment", False), ("", "Node", True), ("x.io", "Thing", False)])
+    return {"group": group, "version": rng.choice(["v1", "v1beta1"]) if group == "x.io" else "v1", "kind": kind,
+            "namespace": None if cluster else rng.choice(["", "a", "a-b", "kube-system"]), "name": rng.choice(["a", "a.b", "a-b", "\u00e9", "c"])}
+
+
+def draw_object(rng):
+    metadata = {}
+    if rng.random() < .3:
+        metadata["labels"] = {"a": rng.choice("xyz")}
+    if rng.random() < .2:
+        metadata["finalizers"] = rng.choice([[], ["f/1"]])
+    return rng.choice([{}, {"metadata": metadata}, {"metadata": metadata, "spec": draw_value(rng)}, {"spec": {"a": rng.randrange(3)}}])
+
+
+def draw_commands(rng, count, v0):
+    reasons = ["operator", "controller", "garbage_collector", "admission", "scheduler"]
+    for _ in range(count):
+        command = {"kind": rng.choice(["put", "put", "put", "patch", "patch", "delete"]), "key": draw_key(rng), "reason": rng.choice(reasons)}
+        if command["kind"] == "put":
+            command["value"] = draw_object(rng) if rng.random() < .9 else draw_value(rng)
+        elif command["kind"] == "patch":
+            command["patch"] = draw_object(rng) if rng.random() < .8 else draw_value(rng)
+        if not v0:
+            command["expected"] = rng.choice([None, None, None, 1, rng.randrange(count)])
+            if command["kind"] == "delete":
+                command["deletion_timestamp"] = rng.choice([None, "2026-01-01T00:00:00Z"])
+            elif command["kind"] == "patch" and rng.random() < .4:
+                command["patch_type"] = "json"
+                command["patch"] = [{"op": rng.choice(["add", "replace", "remove", "test"]), "value": draw_value(rng),
+                                     "path": rng.choice(["/spec", "/spec/a", "/metadata/labels/a", "/nothing/x"])}]
+        yield json.dumps(command, ensure_ascii=rng.random() < .5)
+
+
+@pytest.mark.parametrize("rules", ["v0", "current"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_log_that_is_replayed_twice(rules, seed, tmp_path):
+    """Two processes give equal files and results; what the results say is what the file holds; what changes nothing takes no revision."""
+    log = tmp_path / "log"
+    log.write_text("\n".join(draw_commands(random.Random(seed), 3000, rules == "v0")) + "\n")
+    outputs = []
+    for name, env in (("a", {}), ("b", {"MALLOC_PERTURB_": "85", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"})):
+        done = subprocess.run([str(CTL), "catalog", "replay", "--rules", rules, "--out", str(tmp_path / name), "-o", "json"],
+                              stdin=log.open("rb"), capture_output=True, env=clean_env(env), timeout=120)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+    held, revision, outcomes = {}, 0, set()
+    for command, line in zip(map(json.loads, log.read_text().splitlines()), outputs[0].splitlines(), strict=True):
+        result = json.loads(line)
+        key, outcome = json.dumps(command["key"]), result["outcome"]
+        outcomes.add(outcome)
+        changes = outcome in ("Created", "Replaced", "Patched", "Deleted", "DeletionPending")
+        assert changes or outcome in ("NoOp", "Unchanged", "Conflict", "PatchRejected")
+        if outcome == "Deleted":
+            del held[key]
+        elif changes:
+            held[key] = line[line.index(b'"object":') + 9:-1]
+        if rules == "current":
+            assert result["revision"] == revision + changes
+            revision += changes
+    assert outcomes >= {"Created", "Replaced", "Patched", "Deleted", "NoOp"}
+    assert rules == "v0" or outcomes >= {"DeletionPending", "Unchanged", "Conflict", "PatchRejected"}
+    payload = (tmp_path / "a").read_bytes()[68:]
+    resources = json.loads(payload)["catalog"]["catalog"]["resources"]
+    assert {json.dumps(key) for key, _ in resources} == held.keys()
+    assert all(value in payload for value in held.values())
+    assert json.loads(payload)["last_applied_index"] == (3000 if rules == "v0" else revision)
+    assert catalog("verify", tmp_path / "a").returncode == 0
