@@ -1,6 +1,7 @@
 /*
- * Catalog files. The first byte says what the rest is: a whole file, or (odd) a payload whose head is made right here, so
- * that damage gets past the hash. What can be read can be written; that is a fixed point, with its keys in order.
+ * Catalog files. The first byte says what the rest is: a whole file, or (odd) a payload whose head is made right
+ * here, so that damage gets past the hash. What can be read can be written; that is a fixed point, with its keys
+ * in order.
  */
 #include "base/assert.h"
 #include "base/hash.h"

@@ -1,6 +1,6 @@
 /*
- * Continue tokens. The first byte says what the rest is: a text, or (odd) what a token is made of. A text that is a token
- * is the one that it is written as.
+ * Continue tokens. The first byte says what the rest is: a text, or (odd) what a token is made of. A text that is
+ * a token is the one that it is written as.
  */
 #include "base/assert.h"
 #include "resource/token.h"
