@@ -44,7 +44,8 @@ int es_patch_merge(const struct es_json *target, const struct es_json *patch,
 				return rc;
 			count++;
 		}
-		t += order == 0;
+		if (order == 0) /* without a target there is none to pass */
+			t++;
 		p++;
 	}
 	*ret_result = es_json_object();
