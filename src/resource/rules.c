@@ -1,8 +1,9 @@
 #include "resource/rules.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/hash.h"
 #include "resource/patch.h"
 #include "resource/pod.h"
@@ -11,14 +12,19 @@
 #include "resource/util.h"
 
 /*
- * The current rules. A command is judged on targets: copies of the resources that it names, which it
- * changes one after the other; what they have become is written in one transaction.
+ * The current rules. A command is judged on targets: copies of the resources that it names, which it changes one after
+ * the other; what they have become in the end is written in one transaction, at one revision.
  *
- *  1. A revision means a change: a target that ends as it began is not written, but for a put inside
- *     a transaction.
- *  2. What is refused changes no target.
+ * R1. A revision means a change: a target that a command leaves as it was is not written. A put inside a transaction is a
+ *     change by definition, as are a creation and the removal of what was created.
+ * R2. What is refused changes no target.
+ * R3. Nothing comes from anywhere but the command, the store and the revision.
+ *
+ * Where the rules as they are written down leave something open, this does what the program did whose logs it has to
+ * replay; docs/formats/resource-commands.md has the list.
  */
-#define COPIES_BYTES_MAX (16 * 1024 * 1024) /* of a JSON patch that copies its own copies */
+#define PATCHED_BYTES_MAX (8u << 20) /* what a patch may make of an object that was smaller */
+#define REASON_BYTES      512
 
 struct judging {
 	const struct es_mvcc *store;
@@ -42,32 +48,59 @@ static const char *const outcome_names[] = {
 
 const char *es_resource_outcome_name(enum es_resource_outcome outcome)
 {
+	ES_ASSERT((size_t)outcome < ES_ARRAY_LEN(outcome_names));
 	return outcome_names[outcome];
 }
 
-static int reason(struct judging *j, const char *text)
+static int refuse(struct judging *j, enum es_resource_outcome outcome, const char *reason)
 {
-	size_t len = strlen(text);
-	char *copy = es_arena_alloc(j->arena, len + 1);
+	size_t len = strlen(reason);
+	char *copy = es_arena_alloc(j->arena, len);
 
 	if (copy == NULL)
 		return ES_ENOMEM;
-	memcpy(copy, text, len + 1);
+	memcpy(copy, reason, len);
+	j->plan->outcome = outcome;
 	j->plan->reason = es_slice(copy, len);
 	return 0;
 }
 
-/* ---- identity and versions ------------------------------------------------------------------- */
+/* ---- metadata --------------------------------------------------------------------------- */
+
+static const struct es_json *metadata_of(const struct es_json *object, const char *name)
+{
+	return es_json_get(es_json_get(object, "metadata"), name);
+}
+
+/* A uid that is there: null and "" are not. */
+static bool is_set(const struct es_json *value)
+{
+	if (value == NULL || value->type == ES_JSON_NULL)
+		return false;
+	return value->type != ES_JSON_STRING || value->u.string.len > 0;
+}
+
+static bool has_finalizers(const struct es_json *object)
+{
+	const struct es_json *list = metadata_of(object, "finalizers");
+
+	return es_json_is(list, ES_JSON_ARRAY) && list->count > 0;
+}
+
+static bool is_being_deleted(const struct es_json *object)
+{
+	return es_json_as_string(metadata_of(object, "deletionTimestamp")).len > 0;
+}
 
 /* UUID version 8 of BLAKE3(domain, 0, label, 0, create revision as 8 bytes big-endian). */
 static int mint_uid(struct judging *j, const struct es_resource_key *key, int64_t create_revision,
-		    struct es_slice *ret_uid)
+		    struct es_json *ret_uid)
 {
 	static const char domain[] = "engenho.pleme.io/resource-uid/v1"; /* with its NUL */
-	uint8_t digest[ES_BLAKE3_BYTES], number[8];
+	static const char digits[] = "0123456789abcdef";
+	uint8_t digest[ES_BLAKE3_BYTES], number[8], *text = es_arena_alloc(j->arena, 36);
 	struct es_arena_buf label;
 	struct es_blake3 hasher;
-	char *text = es_arena_alloc(j->arena, 37);
 	size_t at = 0;
 	int rc;
 
@@ -87,55 +120,10 @@ static int mint_uid(struct judging *j, const struct es_resource_key *key, int64_
 	for (size_t i = 0; i < 16; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			text[at++] = '-';
-		at += (size_t)snprintf(text + at, 37 - at, "%02x", digest[i]);
+		text[at++] = (uint8_t)digits[digest[i] >> 4];
+		text[at++] = (uint8_t)digits[digest[i] & 15];
 	}
-	*ret_uid = es_slice(text, at);
-	return 0;
-}
-
-/* The uid: the stored one when set, else the incoming one when set, else a new one. */
-static int give_identity(struct judging *j, const struct es_resource_target *t,
-			 struct es_json *object)
-{
-	struct es_slice uid = t->exists ? es_resource_metadata_text(&t->value, "uid")
-					: es_slice("", 0);
-	const struct es_json *created = t->exists ? es_json_get(es_json_get(&t->value, "metadata"),
-								"creationTimestamp")
-						  : NULL;
-	struct es_json value;
-	int rc = 0;
-
-	if (uid.len == 0)
-		uid = es_resource_metadata_text(object, "uid");
-	if (uid.len == 0)
-		rc = mint_uid(j, t->key,
-			      t->exists && !t->created ? t->create_revision : j->revision, &uid);
-	value = es_json_string(uid);
-	if (rc == 0)
-		rc = es_resource_set_metadata(j->arena, object, "uid", &value);
-	if (rc == 0 && created != NULL && created->type != ES_JSON_NULL)
-		rc = es_resource_set_metadata(j->arena, object, "creationTimestamp", created);
-	return rc;
-}
-
-/* Everything but metadata.resourceVersion and metadata.generation is the same. */
-static int is_same(struct judging *j, const struct es_json *a, const struct es_json *b,
-		   bool *ret_same)
-{
-	const struct es_json *const from[] = {a, b};
-	struct es_json bare[2];
-
-	for (int i = 0; i < 2; i++) {
-		int rc;
-
-		bare[i] = *from[i];
-		rc = es_resource_set_metadata(j->arena, &bare[i], "resourceVersion", NULL);
-		if (rc == 0)
-			rc = es_resource_set_metadata(j->arena, &bare[i], "generation", NULL);
-		if (rc < 0)
-			return rc;
-	}
-	*ret_same = es_json_eq(&bare[0], &bare[1]);
+	*ret_uid = es_json_string(es_slice(text, at));
 	return 0;
 }
 
@@ -146,275 +134,430 @@ static bool same_member(const struct es_json *a, const struct es_json *b)
 	return es_json_eq(a, b);
 }
 
-static int give_generation(struct judging *j, const struct es_resource_target *t,
-			   struct es_json *object)
+static int64_t next_generation(const struct es_resource_target *target, bool same_spec)
 {
-	const struct es_json *stored = t->exists ? es_json_get(es_json_get(&t->value, "metadata"),
-							       "generation")
-						 : NULL;
-	struct es_json generation = es_json_int(1);
+	const struct es_json *stored = metadata_of(&target->value, "generation");
+	int64_t generation = 1;
 
-	if (es_json_is(stored, ES_JSON_INT))
-		generation = *stored;
-	if (t->exists && generation.u.i64 < INT64_MAX &&
-	    !same_member(es_json_get(&t->value, "spec"), es_json_get(object, "spec")))
-		generation.u.i64++;
-	return es_resource_set_metadata(j->arena, object, "generation", &generation);
+	if (!target->exists)
+		return 1;
+	if (es_json_is(stored, ES_JSON_INT) && stored->u.i64 > 1)
+		generation = stored->u.i64;
+	return same_spec || generation == INT64_MAX ? generation : generation + 1;
 }
 
-static bool has_finalizers(const struct es_json *object)
+/*
+ * Into the metadata of what is to be stored: generation and resourceVersion, and with `identity` the uid (the stored one
+ * when set, else its own when set, else a new one) and the stored creationTimestamp.
+ */
+static int stamp(struct judging *j, const struct es_resource_target *target, bool identity,
+		 bool same_spec, struct es_json *object)
 {
-	const struct es_json *list = es_json_get(es_json_get(object, "metadata"), "finalizers");
-
-	return es_json_is(list, ES_JSON_ARRAY) && list->count > 0;
-}
-
-static bool is_being_deleted(const struct es_json *object)
-{
-	const struct es_json *time = es_json_get(es_json_get(object, "metadata"),
-						 "deletionTimestamp");
-
-	return time != NULL && time->type != ES_JSON_NULL;
-}
-
-/* ---- what becomes of a target ---------------------------------------------------------------- */
-
-static int set_value(struct judging *j, struct es_resource_target *t, struct es_json *object)
-{
-	int rc = es_resource_stamp(j->arena, object, (uint64_t)j->revision);
-
-	if (rc == 0)
-		rc = es_resource_text(object, j->arena, &t->text);
-	if (rc < 0)
-		return rc;
-	if (!t->exists) {
-		t->created = true;
-		t->create_revision = j->revision;
-	}
-	t->value = *object;
-	t->exists = true;
-	t->written = true;
-	t->mod_revision = j->revision;
-	return 0;
-}
-
-/* Its value stays as the last state, stamped. */
-static int remove_target(struct judging *j, struct es_resource_target *t)
-{
-	struct es_json last = t->value;
-	int rc = es_resource_stamp(j->arena, &last, (uint64_t)j->revision);
-
-	if (rc == 0 && last.type == ES_JSON_OBJECT)
-		rc = es_resource_text(&last, j->arena, &t->text);
-	t->exists = false;
-	t->created = false;
-	t->written = t->existed;
-	t->mod_revision = j->revision;
-	return rc;
-}
-
-/* The end of a put and of a patch: `object` in the place of what the target holds. */
-static int replace(struct judging *j, struct es_resource_target *t, struct es_json *object,
-		   bool always, enum es_resource_outcome outcome)
-{
-	bool same = false;
+	const struct es_json *uid = NULL, *created = NULL;
+	const struct es_json *revision = es_resource_revision_text(j->arena, (uint64_t)j->revision);
+	struct es_json_member members[4]; /* in the order of their names */
+	struct es_json minted;
+	size_t count = 0;
 	int rc = 0;
 
-	j->plan->outcome = t->exists ? outcome : ES_RESOURCE_CREATED;
-	if (t->exists && !always)
-		rc = is_same(j, &t->value, object, &same);
+	if (revision == NULL)
+		return ES_ENOMEM;
+	if (identity && target->exists) {
+		created = metadata_of(&target->value, "creationTimestamp");
+		uid = metadata_of(&target->value, "uid");
+	}
+	if (identity && !is_set(uid))
+		uid = metadata_of(object, "uid");
+	if (identity && !is_set(uid)) {
+		rc = mint_uid(j, target->key,
+			      target->exists ? target->create_revision : j->revision, &minted);
+		uid = &minted;
+	}
+	if (created != NULL)
+		members[count++] = (struct es_json_member){ES_SLICE("creationTimestamp"), *created};
+	members[count++] = (struct es_json_member){ES_SLICE("generation"),
+						   es_json_int(next_generation(target, same_spec))};
+	members[count++] = (struct es_json_member){ES_SLICE("resourceVersion"), *revision};
+	if (identity)
+		members[count++] = (struct es_json_member){ES_SLICE("uid"), *uid};
+	return rc < 0 ? rc : es_resource_set_metadata(j->arena, object, members, count);
+}
+
+/* ---- the same but for the version ------------------------------------------------------- */
+
+static bool is_one_of(struct es_slice name, const char *const names[2])
+{
+	return es_slice_eq(name, es_slice_str(names[0])) ||
+	       es_slice_eq(name, es_slice_str(names[1]));
+}
+
+/* Equal members, but for two names. NULL has none. */
+static bool same_members_but(const struct es_json *a, const struct es_json *b,
+			     const char *const names[2])
+{
+	uint32_t a_count = a == NULL ? 0 : a->count, b_count = b == NULL ? 0 : b->count;
+	uint32_t i = 0, k = 0;
+
+	for (;;) {
+		while (i < a_count && is_one_of(a->u.members[i].name, names))
+			i++;
+		while (k < b_count && is_one_of(b->u.members[k].name, names))
+			k++;
+		if (i == a_count || k == b_count)
+			return i == a_count && k == b_count;
+		if (!es_slice_eq(a->u.members[i].name, b->u.members[k].name) ||
+		    !es_json_eq(&a->u.members[i].value, &b->u.members[k].value))
+			return false;
+		i++;
+		k++;
+	}
+}
+
+static bool is_object_or_absent(const struct es_json *value)
+{
+	return value == NULL || value->type == ES_JSON_OBJECT;
+}
+
+/* Equal in everything but metadata.resourceVersion and metadata.generation, and spec, which was compared already. */
+static bool same_but_spec(const struct es_json *a, const struct es_json *b)
+{
+	static const char *const apart[] = {"metadata", "spec"};
+	static const char *const stamps[] = {"generation", "resourceVersion"};
+	const struct es_json *a_metadata = es_json_get(a, "metadata");
+	const struct es_json *b_metadata = es_json_get(b, "metadata");
+
+	if (a->type != ES_JSON_OBJECT || b->type != ES_JSON_OBJECT)
+		return es_json_eq(a, b);
+	if (!is_object_or_absent(a_metadata) || !is_object_or_absent(b_metadata)) {
+		if (!same_member(a_metadata, b_metadata))
+			return false;
+	} else if (!same_members_but(a_metadata, b_metadata, stamps)) {
+		return false;
+	}
+	return same_members_but(a, b, apart);
+}
+
+/* ---- what becomes of a target ----------------------------------------------------------- */
+
+static void remove_target(struct judging *j, struct es_resource_target *target)
+{
+	target->exists = false;
+	target->removed = true;
+	target->written = true;
+	target->mod_revision = j->revision;
+	j->plan->outcome = ES_RESOURCE_DELETED;
+}
+
+static void set_target(struct judging *j, struct es_resource_target *target,
+		       const struct es_json *object, struct es_slice text)
+{
+	if (!target->exists)
+		target->create_revision = j->revision;
+	target->exists = true;
+	target->written = true;
+	target->opaque = false;
+	target->mod_revision = j->revision;
+	target->value = *object;
+	target->text = text;
+}
+
+struct how {
+	bool identity; /* the store's uid and creationTimestamp go before the object's */
+	bool always;   /* an identical object is a change */
+	bool bounded;  /* PATCHED_BYTES_MAX holds */
+	enum es_resource_outcome outcome;
+};
+
+/* The end of a put and of a patch: `object` takes the place of what the target holds. */
+static int replace(struct judging *j, struct es_resource_target *target, struct es_json *object,
+		   const struct how *how)
+{
+	bool same_spec = same_member(es_json_get(&target->value, "spec"),
+				     es_json_get(object, "spec"));
+	bool released = target->exists && is_being_deleted(object) && !has_finalizers(object);
+	struct es_slice text;
+	int rc = 0;
+
+	if (object->type == ES_JSON_OBJECT)
+		rc = stamp(j, target, how->identity, same_spec, object);
 	if (rc < 0)
 		return rc;
-	if (same) {
+	if (target->exists && !target->opaque && !how->always && !released && same_spec &&
+	    same_but_spec(&target->value, object)) {
 		j->plan->outcome = ES_RESOURCE_UNCHANGED;
 		return 0;
 	}
-	if (t->exists && is_being_deleted(object) && !has_finalizers(object)) {
-		j->plan->outcome = ES_RESOURCE_DELETED;
-		t->value = *object;
-		return remove_target(j, t);
+	if (released) {
+		target->value = *object;
+		remove_target(j, target);
+		return 0;
 	}
-	rc = give_generation(j, t, object);
-	if (rc == 0 && !t->exists)
-		rc = es_resource_pod_created(t->key, j->arena, object);
-	return rc < 0 ? rc : set_value(j, t, object);
+	if (!target->exists)
+		rc = es_resource_pod_created(target->key, j->arena, object);
+	if (rc == 0)
+		rc = es_resource_text(object, target->text.len + 256, j->arena, &text);
+	if (rc < 0)
+		return rc;
+	if (how->bounded && text.len > PATCHED_BYTES_MAX && text.len > target->text.len) {
+		char reason[REASON_BYTES];
+
+		es_resource_say(reason, sizeof(reason), "the result has %zu bytes, more than %u",
+				text.len, PATCHED_BYTES_MAX);
+		return refuse(j, ES_RESOURCE_PATCH_REJECTED, reason);
+	}
+	j->plan->outcome = target->exists ? how->outcome : ES_RESOURCE_CREATED;
+	set_target(j, target, object, text);
+	return 0;
 }
 
-static int put(struct judging *j, struct es_resource_target *t, const struct es_json *value,
+static int put(struct judging *j, struct es_resource_target *target, const struct es_json *value,
 	       bool always)
 {
+	const struct how how = {
+		.identity = true, .always = always, .outcome = ES_RESOURCE_REPLACED};
 	struct es_json object = *value;
-	int rc = es_resource_make_metadata(j->arena, &object);
 
-	if (rc == 0)
-		rc = give_identity(j, t, &object);
-	return rc < 0 ? rc : replace(j, t, &object, always, ES_RESOURCE_REPLACED);
+	return replace(j, target, &object, &how);
 }
 
-static int delete (struct judging *j, struct es_resource_target *t, struct es_slice timestamp)
+static int delete_target(struct judging *j, struct es_resource_target *target,
+			 struct es_slice timestamp)
 {
-	struct es_json marked = t->value;
-	struct es_json time;
+	const struct es_json *revision;
+	struct es_json_member members[2]; /* in the order of their names */
+	struct es_json object = target->value;
+	struct es_slice text;
 	int rc;
 
 	j->plan->outcome = ES_RESOURCE_NO_OP;
-	if (!t->exists)
+	if (!target->exists)
 		return 0;
-	if (!has_finalizers(&t->value)) {
-		j->plan->outcome = ES_RESOURCE_DELETED;
-		return remove_target(j, t);
+	if (!has_finalizers(&target->value)) {
+		remove_target(j, target);
+		return 0;
 	}
-	if (is_being_deleted(&t->value) || timestamp.data == NULL)
+	if (is_being_deleted(&target->value) || timestamp.data == NULL)
 		return 0;
+	revision = es_resource_revision_text(j->arena, (uint64_t)j->revision);
+	if (revision == NULL)
+		return ES_ENOMEM;
+	members[0] = (struct es_json_member){ES_SLICE("deletionTimestamp"),
+					     es_json_string(timestamp)};
+	members[1] = (struct es_json_member){ES_SLICE("resourceVersion"), *revision};
+	rc = es_resource_set_metadata(j->arena, &object, members, 2);
+	if (rc == 0)
+		rc = es_resource_text(&object, target->text.len + 64, j->arena, &text);
+	if (rc < 0)
+		return rc;
 	j->plan->outcome = ES_RESOURCE_DELETION_PENDING;
-	time = es_json_string(timestamp);
-	rc = es_resource_set_metadata(j->arena, &marked, "deletionTimestamp", &time);
-	return rc < 0 ? rc : set_value(j, t, &marked);
+	set_target(j, target, &object, text);
+	return 0;
 }
 
-static int apply_patch(struct judging *j, struct es_resource_target *t,
-		       const struct es_resource_command *c, struct es_json *ret_object,
-		       char *errmsg, size_t errmsg_size)
-{
-	const struct es_schema *schema = es_schema_find(c->key.group, c->key.version, c->key.kind);
-	const struct es_apply apply = {c->manager, c->time, c->force};
+/* ---- patches ---------------------------------------------------------------------------- */
 
-	switch (c->patch_type) {
-	case ES_RESOURCE_PATCH_MERGE:
-		return es_patch_merge(&t->value, &c->value, j->arena, ret_object);
-	case ES_RESOURCE_PATCH_JSON:
-		return es_patch_json(&t->value, &c->value, COPIES_BYTES_MAX, j->arena, ret_object,
-				     errmsg, errmsg_size);
-	case ES_RESOURCE_PATCH_STRATEGIC:
-		return es_patch_strategic(&t->value, &c->value, schema, j->arena, ret_object,
-					  errmsg, errmsg_size);
-	case ES_RESOURCE_PATCH_APPLY:
-		return es_patch_apply(t->exists ? &t->value : NULL, &c->value, schema, &apply,
-				      j->arena, ret_object, &j->plan->causes, &j->plan->cause_count,
-				      errmsg, errmsg_size);
+static int make_patched(struct judging *j, const struct es_resource_target *target,
+			const struct es_resource_command *command, struct es_json *ret_object,
+			char *errmsg, size_t errmsg_size)
+{
+	const struct es_apply apply = {command->manager, command->time, command->force};
+	const struct es_schema *schema = NULL;
+
+	if (target->opaque) {
+		es_resource_say(errmsg, errmsg_size, "what is stored is no JSON");
+		return ES_EINVAL;
 	}
-	return ES_EINVAL;
+	if (command->patch_type == ES_RESOURCE_PATCH_STRATEGIC ||
+	    command->patch_type == ES_RESOURCE_PATCH_APPLY)
+		schema = es_schema_find(command->key.group, command->key.version,
+					command->key.kind);
+	switch (command->patch_type) {
+	case ES_RESOURCE_PATCH_MERGE:
+		return es_patch_merge(&target->value, &command->value, j->arena, ret_object);
+	case ES_RESOURCE_PATCH_JSON:
+		return es_patch_json(&target->value, &command->value, PATCHED_BYTES_MAX, j->arena,
+				     ret_object, errmsg, errmsg_size);
+	case ES_RESOURCE_PATCH_STRATEGIC:
+		return es_patch_strategic(&target->value, &command->value, schema, j->arena,
+					  ret_object, errmsg, errmsg_size);
+	case ES_RESOURCE_PATCH_APPLY: break;
+	}
+	if (command->manager.len == 0) {
+		es_resource_say(errmsg, errmsg_size, "server-side apply needs a field manager");
+		return ES_EINVAL;
+	}
+	return es_patch_apply(target->exists ? &target->value : NULL, &command->value, schema,
+			      &apply, j->arena, ret_object, &j->plan->causes, &j->plan->cause_count,
+			      errmsg, errmsg_size);
 }
 
-static int patch(struct judging *j, struct es_resource_target *t,
-		 const struct es_resource_command *c)
+static int patch(struct judging *j, struct es_resource_target *target,
+		 const struct es_resource_command *command)
 {
-	bool applies = c->patch_type == ES_RESOURCE_PATCH_APPLY;
-	char errmsg[512] = "";
+	bool applies = command->patch_type == ES_RESOURCE_PATCH_APPLY;
+	const struct how how = {
+		.identity = applies, .bounded = true, .outcome = ES_RESOURCE_PATCHED};
+	char errmsg[REASON_BYTES] = "";
 	struct es_json object;
 	int rc;
 
-	if (!t->exists && !applies) {
+	if (!target->exists && !applies) {
 		j->plan->outcome = ES_RESOURCE_NO_OP;
 		return 0;
 	}
-	rc = apply_patch(j, t, c, &object, errmsg, sizeof(errmsg));
-	if (rc == 0 && es_resource_is_deeper(&object, ES_JSON_DEPTH_MAX)) {
+	rc = make_patched(j, target, command, &object, errmsg, sizeof(errmsg));
+	if (rc == 0 && es_resource_is_deeper(&object, ES_RESOURCE_DEPTH_MAX)) {
+		es_resource_say(errmsg, sizeof(errmsg), "the result is nested deeper than %d",
+				ES_RESOURCE_DEPTH_MAX);
 		rc = ES_EINVAL;
-		(void)snprintf(errmsg, sizeof(errmsg), "the result is nested too deep");
 	}
-	if (rc == ES_EINVAL || rc == ES_EEXIST) {
-		j->plan->outcome = rc == ES_EEXIST ? ES_RESOURCE_APPLY_CONFLICT
-						   : ES_RESOURCE_PATCH_REJECTED;
-		return reason(j, errmsg);
-	}
-	if (rc == 0 && !t->exists) {
-		rc = es_resource_make_metadata(j->arena, &object);
-		if (rc == 0)
-			rc = give_identity(j, t, &object);
-	}
-	return rc < 0 ? rc : replace(j, t, &object, false, ES_RESOURCE_PATCHED);
+	if (rc == ES_EINVAL)
+		return refuse(j, ES_RESOURCE_PATCH_REJECTED, errmsg);
+	if (rc == ES_EEXIST)
+		return refuse(j, ES_RESOURCE_APPLY_CONFLICT, errmsg);
+	return rc < 0 ? rc : replace(j, target, &object, &how);
 }
 
-/* ---- commands -------------------------------------------------------------------------------- */
+/* ---- commands --------------------------------------------------------------------------- */
 
-static int judge_one(struct judging *j, const struct es_resource_command *c)
+static int conflict(struct judging *j, const struct es_resource_target *target, int64_t expected)
+{
+	char reason[REASON_BYTES] = "it does not exist";
+
+	if (target->exists)
+		es_resource_say(reason, sizeof(reason), "its version is %" PRId64 ", not %" PRId64,
+				target->mod_revision, expected);
+	return refuse(j, ES_RESOURCE_CONFLICT, reason);
+}
+
+/* What a caller is told of the target in the end. */
+static int describe(struct judging *j, struct es_resource_target *target)
 {
 	struct es_resource_plan *plan = j->plan;
-	struct es_resource_target t;
-	char text[96];
-	int rc = es_resource_target_read(j->store, &c->key, j->arena, &t);
+	struct es_json_member version = {.name = ES_SLICE("resourceVersion")};
+	const struct es_json *revision;
+	int rc;
+
+	if (target->opaque || (!target->existed && !target->exists))
+		return 0;
+	if (!target->exists) { /* the last state, stamped with the revision of its end */
+		revision = es_resource_revision_text(j->arena, (uint64_t)j->revision);
+		if (revision == NULL)
+			return ES_ENOMEM;
+		version.value = *revision;
+		rc = es_resource_set_metadata(j->arena, &target->value, &version, 1);
+		if (rc == 0)
+			rc = es_resource_text(&target->value, target->text.len + 64, j->arena,
+					      &target->text);
+		if (rc < 0)
+			return rc;
+	}
+	plan->object = target->text;
+	plan->create_revision = target->create_revision;
+	plan->mod_revision = target->mod_revision;
+	return 0;
+}
+
+static int judge_one(struct judging *j, const struct es_resource_command *command)
+{
+	struct es_resource_target target;
+	int rc = es_resource_target_read(j->store, &command->key, j->arena, &target);
 
 	if (rc < 0)
 		return rc;
-	if (c->has_expected && (!t.exists || t.mod_revision != c->expected)) {
-		plan->outcome = ES_RESOURCE_CONFLICT;
-		if (t.exists)
-			(void)snprintf(text, sizeof(text),
-				       "its version is %" PRId64 ", not %" PRId64, t.mod_revision,
-				       c->expected);
-		else
-			(void)snprintf(text, sizeof(text), "it does not exist");
-		rc = reason(j, text);
-	} else if (c->kind == ES_RESOURCE_PUT) {
-		rc = put(j, &t, &c->value, false);
-	} else if (c->kind == ES_RESOURCE_PATCH) {
-		rc = patch(j, &t, c);
-	} else {
-		rc = delete (j, &t, c->deletion_timestamp);
-	}
-	if (rc < 0)
-		return rc;
-	if (t.existed || t.exists) {
-		plan->object = t.text;
-		plan->create_revision = t.create_revision;
-		plan->mod_revision = t.mod_revision;
-	}
-	return es_resource_write_targets(&t, 1, j->arena, &plan->txn);
+	if (command->has_expected && (!target.exists || target.mod_revision != command->expected))
+		rc = conflict(j, &target, command->expected);
+	else if (command->kind == ES_RESOURCE_PUT)
+		rc = put(j, &target, &command->value, false);
+	else if (command->kind == ES_RESOURCE_PATCH)
+		rc = patch(j, &target, command);
+	else
+		rc = delete_target(j, &target, command->deletion_timestamp);
+	if (rc == 0)
+		rc = es_resource_write_targets(&target, 1, j->arena, &j->plan->txn);
+	return rc < 0 ? rc : describe(j, &target);
 }
+
+/* ---- transactions ----------------------------------------------------------------------- */
 
 static int holds(struct judging *j, const struct es_resource_compare *compare, bool *ret_holds)
 {
-	struct es_resource_target t;
-	int rc = es_resource_target_read(j->store, &compare->key, j->arena, &t);
+	struct es_slice path;
+	struct es_mvcc_kv kv;
+	bool found;
+	int rc = es_resource_find(j->store, &compare->key, j->arena, &path, &kv, &found);
 
 	if (rc < 0)
 		return rc;
 	*ret_holds = compare->kind == ES_RESOURCE_NOT_EXISTS
-			     ? !t.exists
-			     : t.exists && t.mod_revision == compare->revision;
+			     ? !found
+			     : found && kv.mod_revision == compare->revision;
 	return 0;
 }
 
-/* The target of this key, read when it is the first of its kind. */
-static int find_target(struct judging *j, struct es_resource_target *targets, size_t *count,
-		       const struct es_resource_key *key, struct es_resource_target **ret_target)
+/* By key, and then as they come in the transaction. */
+static int by_key(const void *a, const void *b)
 {
-	for (size_t i = 0; i < *count; i++) {
-		if (es_resource_key_cmp(targets[i].key, key) == 0) {
-			*ret_target = &targets[i];
-			return 0;
-		}
-	}
-	*ret_target = &targets[(*count)++];
-	return es_resource_target_read(j->store, key, j->arena, *ret_target);
+	const struct es_resource_op *op_a = *(const struct es_resource_op *const *)a;
+	const struct es_resource_op *op_b = *(const struct es_resource_op *const *)b;
+	int order = es_resource_key_cmp(&op_a->key, &op_b->key);
+
+	return order != 0 ? order : (op_a > op_b) - (op_a < op_b);
 }
 
-static int judge_txn(struct judging *j, const struct es_resource_command *c)
+/* A target for each key: *ret_targets has one for each operation, of which those with the same key share the first. */
+static int read_targets(struct judging *j, const struct es_resource_op *ops, size_t count,
+			struct es_resource_target **ret_targets, size_t **ret_shared)
 {
-	const struct es_resource_op *ops = c->success;
-	size_t op_count = c->success_count, count = 0;
+	struct es_resource_target *targets = es_arena_calloc(j->arena, count, sizeof(*targets));
+	const struct es_resource_op **sorted = es_arena_calloc(j->arena, count, sizeof(*sorted));
+	size_t *shared = es_arena_calloc(j->arena, count, sizeof(*shared));
+	int rc = 0;
+
+	if (targets == NULL || sorted == NULL || shared == NULL)
+		return ES_ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &ops[i];
+	if (count > 1)
+		qsort(sorted, count, sizeof(*sorted), by_key);
+	for (size_t i = 0; i < count; i++) {
+		size_t at = (size_t)(sorted[i] - ops);
+		size_t before = i == 0 ? at : (size_t)(sorted[i - 1] - ops);
+
+		shared[at] = i > 0 && es_resource_key_cmp(&ops[at].key, &ops[before].key) == 0
+				     ? shared[before]
+				     : at;
+	}
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		if (shared[i] == i)
+			rc = es_resource_target_read(j->store, &ops[i].key, j->arena, &targets[i]);
+	*ret_targets = targets;
+	*ret_shared = shared;
+	return rc;
+}
+
+static int judge_txn(struct judging *j, const struct es_resource_command *command)
+{
+	const struct es_resource_op *ops;
 	struct es_resource_target *targets;
+	size_t count, *shared;
 	bool all = true;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && all && i < c->compare_count; i++)
-		rc = holds(j, &c->compares[i], &all);
-	if (!all) {
-		ops = c->failure;
-		op_count = c->failure_count;
-	}
-	targets = es_arena_calloc(j->arena, op_count + 1, sizeof(*targets));
-	if (targets == NULL)
-		return ES_ENOMEM;
-	for (size_t i = 0; rc == 0 && i < op_count; i++) {
-		struct es_resource_target *t;
+	for (size_t i = 0; rc == 0 && all && i < command->compare_count; i++)
+		rc = holds(j, &command->compares[i], &all);
+	ops = all ? command->success : command->failure;
+	count = all ? command->success_count : command->failure_count;
+	if (rc == 0)
+		rc = read_targets(j, ops, count, &targets, &shared);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct es_resource_target *target = &targets[shared[i]];
 
-		rc = find_target(j, targets, &count, &ops[i].key, &t);
-		if (rc == 0)
-			rc = ops[i].kind == ES_RESOURCE_OP_PUT
-				     ? put(j, t, &ops[i].value, true)
-				     : delete (j, t, ops[i].deletion_timestamp);
+		rc = ops[i].kind == ES_RESOURCE_OP_PUT
+			     ? put(j, target, &ops[i].value, true)
+			     : delete_target(j, target, ops[i].deletion_timestamp);
 	}
 	if (rc == 0)
 		rc = es_resource_write_targets(targets, count, j->arena, &j->plan->txn);
@@ -427,6 +570,6 @@ int es_resource_plan(const struct es_mvcc *store, const struct es_resource_comma
 {
 	struct judging j = {store, arena, ret_plan, es_mvcc_revision(store) + 1};
 
-	*ret_plan = (struct es_resource_plan){0};
+	*ret_plan = (struct es_resource_plan){.outcome = ES_RESOURCE_NO_OP};
 	return command->kind == ES_RESOURCE_TXN ? judge_txn(&j, command) : judge_one(&j, command);
 }

@@ -45,24 +45,29 @@ struct es_resource_plan {
 	const struct es_mvcc_txn *txn;
 };
 
+/* Containers in each other that a stored value may have, so that every one fits into a catalog file. What the boundary
+ * lets through and what patches make is no deeper. */
+#define ES_RESOURCE_DEPTH_MAX (ES_JSON_DEPTH_MAX - 5)
+
 /*
  * The current rules. The revision stamped is es_mvcc_revision(store) + 1. Everything is allocated from `arena` or
- * points into the command and the store's versions. ES_ENOMEM; ES_ECORRUPT when a stored resource is not JSON (cannot
- * happen unless raw writes went below ES_RESOURCE_ROOT: then the value is treated as a string-like opaque that a put
- * may replace and a patch is refused on, and this is never returned).
+ * points into the command and the store's versions. A stored value that is no JSON (raw writes went below
+ * ES_RESOURCE_ROOT) may be put over and deleted, and patches of it are rejected. ES_ENOMEM.
  */
 int es_resource_plan(const struct es_mvcc *store, const struct es_resource_command *command,
 		     struct es_arena *arena, struct es_resource_plan *ret_plan);
 
-/* Rules v0: the version stamped is the command's log index. */
+/* Rules v0: the version stamped is the command's log index; the plan's revisions are the store's. ES_EINVAL: a txn, which
+ * they do not have; ES_ENOMEM. */
 int es_resource_plan_v0(const struct es_mvcc *store, const struct es_resource_command *command,
 			uint64_t index, struct es_arena *arena, struct es_resource_plan *ret_plan);
 
 /*
  * The boundary, before a command is proposed (not part of replay): fill in what a create leaves out: apiVersion, kind,
  * metadata.name, metadata.namespace, metadata.creationTimestamp (`now`: RFC 3339, UTC, whole seconds), and check that
- * what is there agrees with the key. `creating` is whether the key holds nothing now. Values that are not objects are
- * left alone. ES_EINVAL with `errmsg` ("metadata.name is \"a\", the key says \"b\""); ES_ENOMEM.
+ * what is there agrees with the key; null and "" count as left out. `creating` is whether the key holds nothing now: else
+ * nothing is filled in. Values that are not objects are left alone. ES_EINVAL with `errmsg` ("metadata.name is \"a\", the
+ * key says \"b\""), for values nested deeper than ES_RESOURCE_DEPTH_MAX as well; ES_ENOMEM.
  */
 int es_resource_fill_in(const struct es_resource_key *key, const struct es_json *value,
 			bool creating, struct es_slice now, struct es_arena *arena,

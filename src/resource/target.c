@@ -5,124 +5,159 @@
 
 #include "resource/util.h"
 
-int es_resource_text(const struct es_json *value, struct es_arena *arena, struct es_slice *ret_text)
+int es_resource_find(const struct es_mvcc *store, const struct es_resource_key *key,
+		     struct es_arena *arena, struct es_slice *ret_path, struct es_mvcc_kv *ret_kv,
+		     bool *ret_found)
 {
-	struct es_arena_buf text;
+	const struct es_mvcc_version *version;
+	struct es_arena_buf path;
 	int rc;
 
-	es_arena_buf_init(&text, arena);
-	rc = es_json_write(&text.buf, value);
-	*ret_text = es_buf_slice(&text.buf);
-	return rc;
+	es_arena_buf_init(&path, arena);
+	rc = es_buf_reserve(&path.buf, 128);
+	if (rc == 0)
+		rc = es_resource_path(&path.buf, key);
+	if (rc < 0)
+		return rc;
+	*ret_path = es_buf_slice(&path.buf);
+	version = es_mvcc_get(store, *ret_path);
+	*ret_found = version != NULL;
+	if (version != NULL)
+		es_mvcc_version_kv(version, ret_kv);
+	return 0;
 }
 
 int es_resource_target_read(const struct es_mvcc *store, const struct es_resource_key *key,
 			    struct es_arena *arena, struct es_resource_target *ret_target)
 {
-	struct es_resource_target *t = ret_target;
-	const struct es_mvcc_version *version;
+	struct es_resource_target *target = ret_target;
 	struct es_json_error error;
-	struct es_arena_buf path;
 	struct es_mvcc_kv kv;
+	bool found;
 	int rc;
 
-	*t = (struct es_resource_target){.key = key};
-	es_arena_buf_init(&path, arena);
-	rc = es_resource_path(&path.buf, key);
-	if (rc < 0)
+	*target = (struct es_resource_target){.key = key};
+	rc = es_resource_find(store, key, arena, &target->path, &kv, &found);
+	if (rc < 0 || !found)
 		return rc;
-	t->path = es_buf_slice(&path.buf);
-	version = es_mvcc_get(store, t->path);
-	if (version == NULL)
-		return 0;
-	es_mvcc_version_kv(version, &kv);
-	t->existed = true;
-	t->exists = true;
-	t->create_revision = kv.create_revision;
-	t->mod_revision = kv.mod_revision;
-	t->text = kv.value;
-	rc = es_json_parse(kv.value, ES_JSON_DEPTH_MAX, arena, &t->value, &error);
-	if (rc == ES_EDECODE)
-		t->value = es_json_null(); /* somebody wrote it by its path */
-	return rc == ES_ENOMEM ? rc : 0;
-}
-
-int es_resource_set_metadata(struct es_arena *arena, struct es_json *object, const char *name,
-			     const struct es_json *value)
-{
-	const struct es_json *metadata = es_json_get(object, "metadata");
-	struct es_slice member = es_slice_str(name);
-	struct es_json changed;
-	int rc;
-
-	if (!es_json_is(metadata, ES_JSON_OBJECT))
-		return 0;
-	if (value == NULL && es_json_get(metadata, name) == NULL)
-		return 0;
-	rc = value == NULL ? es_json_remove(arena, metadata, member, &changed)
-			   : es_json_set(arena, metadata, member, value, &changed);
-	if (rc == 0)
-		rc = es_json_set(arena, object, ES_SLICE("metadata"), &changed, object);
+	target->existed = true;
+	target->exists = true;
+	target->create_revision = kv.create_revision;
+	target->mod_revision = kv.mod_revision;
+	target->text = kv.value;
+	rc = es_json_parse(kv.value, ES_JSON_DEPTH_MAX, arena, &target->value, &error);
+	if (rc == ES_EDECODE) { /* somebody wrote it by its path */
+		target->opaque = true;
+		target->value = es_json_null();
+		rc = 0;
+	}
 	return rc;
 }
 
-int es_resource_make_metadata(struct es_arena *arena, struct es_json *object)
+int es_resource_text(const struct es_json *value, size_t guess, struct es_arena *arena,
+		     struct es_slice *ret_text)
 {
-	const struct es_json empty = es_json_object();
+	struct es_arena_buf text;
+	int rc;
 
-	if (object->type != ES_JSON_OBJECT || es_json_get(object, "metadata") != NULL)
-		return 0;
-	return es_json_set(arena, object, ES_SLICE("metadata"), &empty, object);
+	es_arena_buf_init(&text, arena);
+	rc = es_buf_reserve(&text.buf, guess);
+	if (rc == 0)
+		rc = es_json_write(&text.buf, value);
+	*ret_text = es_buf_slice(&text.buf);
+	return rc;
 }
 
-int es_resource_stamp(struct es_arena *arena, struct es_json *object, uint64_t revision)
+int es_resource_set_members(struct es_arena *arena, const struct es_json *object,
+			    const struct es_json_member *members, size_t count,
+			    struct es_json *ret_object)
 {
-	char *digits = es_arena_alloc(arena, 24);
-	struct es_json value;
+	size_t old_count = es_json_is(object, ES_JSON_OBJECT) ? object->count : 0;
+	const struct es_json_member *old = old_count > 0 ? object->u.members : NULL;
+	struct es_json_member *out = es_arena_alloc(arena, (old_count + count) * sizeof(*out));
+	size_t n = 0, i = 0, k = 0;
 
-	if (digits == NULL)
+	if (out == NULL)
 		return ES_ENOMEM;
-	(void)snprintf(digits, 24, "%" PRIu64, revision);
-	value = es_json_string(es_slice_str(digits));
-	return es_resource_set_metadata(arena, object, "resourceVersion", &value);
+	while (i < old_count || k < count) {
+		int order = i == old_count ? 1
+			    : k == count   ? -1
+					   : es_slice_cmp(old[i].name, members[k].name);
+
+		out[n++] = order < 0 ? old[i] : members[k];
+		i += order <= 0;
+		k += order >= 0;
+	}
+	*ret_object = (struct es_json){ES_JSON_OBJECT, (uint32_t)n, {.members = out}};
+	return 0;
 }
 
-struct es_slice es_resource_metadata_text(const struct es_json *object, const char *name)
+int es_resource_set_metadata(struct es_arena *arena, struct es_json *object,
+			     const struct es_json_member *members, size_t count)
 {
-	return es_json_as_string(es_json_get(es_json_get(object, "metadata"), name));
+	const struct es_json *metadata = es_json_get(object, "metadata");
+	struct es_json_member changed = {.name = ES_SLICE("metadata")};
+	int rc;
+
+	if (object->type != ES_JSON_OBJECT ||
+	    (metadata != NULL && metadata->type != ES_JSON_OBJECT))
+		return 0;
+	rc = es_resource_set_members(arena, metadata, members, count, &changed.value);
+	return rc < 0 ? rc : es_resource_set_members(arena, object, &changed, 1, object);
 }
 
-static struct es_mvcc_op delete_op(const struct es_resource_target *t)
+struct es_json *es_resource_revision_text(struct es_arena *arena, uint64_t revision)
 {
-	return (struct es_mvcc_op){.kind = ES_MVCC_OP_DELETE, .u.del = {.range = {.key = t->path}}};
+	struct {
+		struct es_json value;
+		char digits[24];
+	} *text = es_arena_alloc(arena, sizeof(*text));
+	int len;
+
+	if (text == NULL)
+		return NULL;
+	len = snprintf(text->digits, sizeof(text->digits), "%" PRIu64, revision);
+	text->value = es_json_string(es_slice(text->digits, (size_t)len));
+	return &text->value;
 }
 
-int es_resource_write_targets(struct es_resource_target *targets, size_t count,
+int es_resource_write_targets(const struct es_resource_target *targets, size_t count,
 			      struct es_arena *arena, const struct es_mvcc_txn **ret_txn)
 {
-	struct es_mvcc_op *ops = es_arena_calloc(arena, 2 * count + 1, sizeof(*ops));
-	struct es_mvcc_txn *txn = es_arena_calloc(arena, 1, sizeof(*txn));
-	size_t n = 0;
+	struct es_mvcc_txn *txn;
+	struct es_mvcc_op *ops;
+	size_t written = 0, n = 0;
 
 	*ret_txn = NULL;
+	for (size_t i = 0; i < count; i++)
+		written += targets[i].written;
+	if (written == 0)
+		return 0;
+	ops = es_arena_alloc(arena, 2 * written * sizeof(*ops));
+	txn = es_arena_calloc(arena, 1, sizeof(*txn));
 	if (ops == NULL || txn == NULL)
 		return ES_ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		struct es_resource_target *t = &targets[i];
+		const struct es_resource_target *target = &targets[i];
+		const struct es_mvcc_op put = {
+			.kind = ES_MVCC_OP_PUT,
+			.u.put = {.key = target->path, .value = target->text},
+		};
+		const struct es_mvcc_op del = {
+			.kind = ES_MVCC_OP_DELETE,
+			.u.del.range.key = target->path,
+		};
 
-		if (!t->written)
+		if (!target->written)
 			continue;
-		/* What was removed and made anew is another one. */
-		if (t->existed && (!t->exists || t->created))
-			ops[n++] = delete_op(t);
-		if (t->exists)
-			ops[n++] = (struct es_mvcc_op){
-				.kind = ES_MVCC_OP_PUT,
-				.u.put = {.key = t->path, .value = t->text},
-			};
+		if (target->existed && target->removed)
+			ops[n++] = del;
+		if (target->exists || !target->existed)
+			ops[n++] = put;
+		if (!target->exists && !target->existed)
+			ops[n++] =
+				del; /* it was there for no time, but it was: that takes a revision */
 	}
-	if (n == 0)
-		return 0;
 	txn->success = ops;
 	txn->success_count = n;
 	*ret_txn = txn;

@@ -7,35 +7,44 @@
 struct es_resource_target {
 	const struct es_resource_key *key;
 	struct es_slice path;
-	bool existed;            /* before the command */
-	bool exists;             /* now */
-	bool created;            /* it did not exist, or was removed, and exists now */
-	bool written;            /* something is to be put or deleted */
-	int64_t create_revision; /* of what existed */
-	int64_t mod_revision;
-	struct es_json value; /* when it exists; null for what is no JSON */
-	struct es_slice text; /* of what was read; of what was written once it is */
+	bool existed; /* before the command */
+	bool exists;  /* now */
+	bool removed; /* at some time since: what exists now is another one */
+	bool written; /* since */
+	bool opaque;  /* what is stored is no JSON: `value` is null */
+	/* Of what exists, or else of what was there last. */
+	int64_t create_revision, mod_revision;
+	struct es_json value;
+	struct es_slice text; /* of `value`: as it is stored, or is to be */
 };
 
-/* Reads it. ES_ENOMEM. */
+/* Find it by its path, which is made; *ret_found: its value is kv.value. ES_ENOMEM. */
+int es_resource_find(const struct es_mvcc *store, const struct es_resource_key *key,
+		     struct es_arena *arena, struct es_slice *ret_path, struct es_mvcc_kv *ret_kv,
+		     bool *ret_found);
+/* Find it and read its value. ES_ENOMEM. */
 int es_resource_target_read(const struct es_mvcc *store, const struct es_resource_key *key,
 			    struct es_arena *arena, struct es_resource_target *ret_target);
-/* The canonical text of `value`, in `arena`. ES_ENOMEM. */
-int es_resource_text(const struct es_json *value, struct es_arena *arena,
-		     struct es_slice *ret_text);
-/* `object` with a member of metadata set (`value` NULL: removed). Without metadata, or with metadata that is no object,
- * it stays as it is. ES_ENOMEM. */
-int es_resource_set_metadata(struct es_arena *arena, struct es_json *object, const char *name,
-			     const struct es_json *value);
-/* The same for metadata that is absent, which is made. */
-int es_resource_make_metadata(struct es_arena *arena, struct es_json *object);
-/* {"metadata":{"resourceVersion":"<revision>"}}; as es_resource_set_metadata. */
-int es_resource_stamp(struct es_arena *arena, struct es_json *object, uint64_t revision);
-/* A string that is there and not empty; empty otherwise. */
-struct es_slice es_resource_metadata_text(const struct es_json *object, const char *name);
 
-/* The transaction that makes the targets so, in their order; NULL in *ret_txn when nothing was written. */
-int es_resource_write_targets(struct es_resource_target *targets, size_t count,
+/* The canonical text of `value`, in `arena`; `guess`: about how long it will be. ES_ENOMEM. */
+int es_resource_text(const struct es_json *value, size_t guess, struct es_arena *arena,
+		     struct es_slice *ret_text);
+/* `object` (NULL: an empty one) with these members, sorted by name, set. `ret_object` may be `object`. ES_ENOMEM. */
+int es_resource_set_members(struct es_arena *arena, const struct es_json *object,
+			    const struct es_json_member *members, size_t count,
+			    struct es_json *ret_object);
+/* The same in its "metadata", which is made when it is absent. When the metadata, or `object`, is not an object, all stays
+ * as it is. */
+int es_resource_set_metadata(struct es_arena *arena, struct es_json *object,
+			     const struct es_json_member *members, size_t count);
+/* A revision as resources have it. NULL: memory is out. */
+struct es_json *es_resource_revision_text(struct es_arena *arena, uint64_t revision);
+
+/*
+ * The transaction that makes of the stored resources what the targets have become; *ret_txn is NULL when none was
+ * written. ES_ENOMEM.
+ */
+int es_resource_write_targets(const struct es_resource_target *targets, size_t count,
 			      struct es_arena *arena, const struct es_mvcc_txn **ret_txn);
 
 #endif

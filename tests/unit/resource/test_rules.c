@@ -54,7 +54,7 @@ static void vectors_of_another_implementation(void **state)
 
 /* ---- what the vectors leave open ------------------------------------------------------------- */
 
-#define KEY                                                                                \
+#define KEY                                                                                  \
 	"\"key\":{\"group\":\"\",\"version\":\"v1\",\"kind\":\"Thing\",\"namespace\":\"x\"," \
 	"\"name\":\"a\"}"
 #define PUT(value) "{\"kind\":\"put\"," KEY ",\"value\":" value ",\"reason\":\"operator\"}"
@@ -192,12 +192,16 @@ static void a_transaction_sees_its_own_changes(void **state)
 	step(&w, TXN(OP_DELETE "," OP_PUT("{\"spec\":3}")), "Replaced", NULL);
 	world_apply(&w, ES_SLICE(MERGE("{\"y\":1}")), &plan);
 	assert_int_equal(plan.create_revision, 4);
-	es_mvcc_version_kv(es_mvcc_get(w.store, ES_SLICE("/engenho/resources/_/v1/Thing/x/a")), &kv);
+	es_mvcc_version_kv(es_mvcc_get(w.store, ES_SLICE("/engenho/resources/_/v1/Thing/x/a")),
+			   &kv);
 	assert_int_equal(kv.create_revision, 4);
-	/* Made and removed: nothing happened but the end of what was there. */
+	/* Put and removed: the end of what was there. What was not there was, for no time, and that is a change. */
 	step(&w, TXN(OP_PUT("{\"spec\":9}") "," OP_DELETE), "Replaced", NULL);
 	assert_null(es_mvcc_get(w.store, ES_SLICE("/engenho/resources/_/v1/Thing/x/a")));
-	step(&w, TXN(OP_PUT("{\"spec\":9}") "," OP_DELETE), "NoOp", NULL);
+	step(&w, TXN(OP_PUT("{\"spec\":9}") "," OP_DELETE), "Replaced", NULL);
+	assert_int_equal(es_mvcc_revision(w.store), 7);
+	assert_null(es_mvcc_get(w.store, ES_SLICE("/engenho/resources/_/v1/Pod/x/a")));
+	es_mvcc_check(w.store);
 	world_close(&w);
 }
 
