@@ -218,7 +218,7 @@ func (h *history) write() {
 	s := h.draw
 	managed, _, _ := unstructured.NestedSlice(h.live, "metadata", "managedFields")
 	next := h.dressed(s.vary(h.kind.ref, withoutManaged(h.live), 85, true, 0))
-	if s.chance(10) {
+	if s.chance(25) {
 		s.twins(h.kind.ref, next)
 	}
 	next = withoutManaged(next)
@@ -317,10 +317,13 @@ func (h *history) apply() {
 	}
 }
 
+// Go quotes more than JSON does.
+var unquoted = strings.NewReplacer(`\u2028`, "\u2028", `\x7f`, "\x7f")
+
 func (h *history) compareConflicts(why string, status *apierrors.StatusError, ours applyAnswer) {
 	var want, got []string
 	for _, cause := range status.Status().Details.Causes {
-		want = append(want, cause.Message+": "+cause.Field)
+		want = append(want, unquoted.Replace(cause.Message+": "+cause.Field))
 	}
 	for _, conflict := range ours.Conflicts {
 		got = append(got, "conflict with "+conflict[0]+": "+conflict[1])
@@ -332,7 +335,7 @@ func (h *history) compareConflicts(why string, status *apierrors.StatusError, ou
 	if !slices.Equal(want, got) {
 		h.fail(why, "theirs %v\nours   %v (%s)", want, got, ours.Error)
 	}
-	if len(want) == 1 && status.Status().Message != ours.Error {
+	if len(want) == 1 && unquoted.Replace(status.Status().Message) != ours.Error {
 		h.fail(why, "theirs %s\nours   %s", status.Status().Message, ours.Error)
 	}
 	h.tally["conflicts"]++

@@ -24,16 +24,22 @@ func (s typed) resolve(ref schema.TypeRef) schema.Atom {
 	return atom
 }
 
+// odd has what is escaped in the texts of fields, here and there.
+func (s typed) odd() string { return s.word() + "<&>\u2028\"\\\t\b\x7fä" }
+
 func (s typed) scalar(of schema.Scalar) any {
 	switch of {
 	case schema.String:
+		if s.chance(3) {
+			return s.odd()
+		}
 		return s.word()
 	case schema.Numeric:
 		return s.number()
 	case schema.Boolean:
 		return s.chance(50)
 	}
-	return pick(s.source, []any{s.word(), s.number(), s.chance(50), 0.5, s.word() + "<&>\u2028\"\\\t"})
+	return pick(s.source, []any{s.word(), s.number(), s.chance(50), 0.5, s.odd()})
 }
 
 // one of the types that an atom allows.
