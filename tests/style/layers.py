@@ -13,11 +13,12 @@ LIBRARIES = {
     "http-parser": r"http_parser\.h",
     "libyaml": r"yaml\.h",
     "openssl": r"openssl/.+",
+    "engenho": r"engenho/store\.h",
 }
 # The C library and the kernel, as far as a pure module may see them, and the rest.
 PURE_C = r"(assert|errno|inttypes|limits|stdalign|stdarg|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|endian|ctype" \
          r"|float|math)\.h|(imm|nmm|emm|smm|x86)intrin\.h|cpuid\.h"
-IMPURE_C = r"(dirent|dlfcn|fcntl|getopt|grp|locale|malloc|netdb|poll|pthread|pwd|sched|search|setjmp|signal|stdatomic|strings|syslog" \
+IMPURE_C = r"(dirent|dlfcn|fcntl|getopt|grp|locale|malloc|netdb|poll|pthread|pwd|sched|search|semaphore|setjmp|signal|stdatomic|strings|syslog" \
            r"|termios|time|unistd|crypt|execinfo|sysexits|libgen)\.h|(arpa|linux|net|netinet|sys)/.+"
 ONE_FILE_ONLY = {"http_parser.h"}
 

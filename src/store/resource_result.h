@@ -1,0 +1,18 @@
+#ifndef ES_STORE_RESOURCE_RESULT_H
+#define ES_STORE_RESOURCE_RESULT_H
+
+#include "store/internal.h"
+
+/* Copies of what the typed layer answered, each in one block of memory. NULL: none. On the loop. */
+engenho_write_result *es_store_write_result(const struct es_typed_write *write);
+engenho_list_result *es_store_list_result(const struct es_typed_list *list);
+
+/* The bytes of a resource in a block, and the resource in it. */
+size_t es_store_resource_bytes(const struct es_typed_item *item);
+engenho_resource es_store_resource(struct es_store_block *block, const struct es_typed_item *item);
+
+/* The key as the typed layer has it, its parts borrowed or, with an arena, copied. ES_EINVAL for a missing part;
+ * ES_ENOMEM. */
+int es_store_key(const engenho_key *key, struct es_arena *arena, struct es_resource_key *ret_key);
+
+#endif

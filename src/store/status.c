@@ -1,0 +1,218 @@
+#include <stdio.h>
+
+#include "store/internal.h"
+
+/* The member: what it is doing, and waiting for it. */
+
+struct waiter {
+	struct es_store_call call;
+	struct es_queue link;
+	uint64_t index;       /* 0: for a leader */
+	uint64_t deadline_ms; /* UINT64_MAX: none */
+};
+
+static uint64_t now_ms(void)
+{
+	const struct es_env *env = es_env_system();
+
+	return env->now_ms(env->ctx);
+}
+
+static bool has_come(const struct waiter *w)
+{
+	struct es_engine *engine = w->call.store->member.engine;
+
+	if (w->index == 0)
+		return w->call.store->has_leader;
+	return es_consensus_applied_index(es_engine_consensus(engine)) >= w->index;
+}
+
+/* Whether it is over. */
+static bool judge(struct waiter *w, uint64_t at_ms)
+{
+	bool come = has_come(w);
+
+	if (!come && at_ms < w->deadline_ms)
+		return false;
+	es_queue_remove(&w->link);
+	if (come)
+		es_store_finish(&w->call, 0, NULL);
+	else
+		es_store_finish(&w->call, ES_ETIMEOUT,
+				w->index == 0 ? "there is no leader"
+					      : "the index is not applied yet");
+	return true;
+}
+
+void es_store_waiters_look(engenho_store *store)
+{
+	uint64_t at_ms = now_ms();
+	struct es_queue *next;
+
+	for (struct es_queue *link = store->waiters.next; link != &store->waiters; link = next) {
+		next = link->next;
+		(void)judge(ES_QUEUE_ITEM(link, struct waiter, link), at_ms);
+	}
+	if (es_queue_empty(&store->waiters))
+		es_store_look(store, false);
+}
+
+void es_store_waiters_stop(engenho_store *store)
+{
+	struct es_queue *link;
+
+	while ((link = es_queue_pop(&store->waiters)) != NULL)
+		es_store_finish(&ES_QUEUE_ITEM(link, struct waiter, link)->call, ES_ESTOPPED,
+				store->reason.message);
+	es_store_look(store, false);
+}
+
+static void run_wait(struct es_store_call *call)
+{
+	struct waiter *w = ES_CONTAINER_OF(call, struct waiter, call);
+	engenho_store *store = call->store;
+
+	es_queue_init(&w->link);
+	if (judge(w, now_ms()))
+		return;
+	es_queue_push(&store->waiters, &w->link);
+	es_store_look(store, true);
+}
+
+static engenho_code wait_for(engenho_store *store, uint64_t index, int timeout_ms,
+			     engenho_error *error)
+{
+	struct waiter w = {.index = index, .deadline_ms = UINT64_MAX};
+	engenho_code code = es_store_enter(store, true, error);
+
+	if (code != ENGENHO_OK)
+		return code;
+	if (timeout_ms >= 0)
+		w.deadline_ms = now_ms() + (uint64_t)timeout_ms;
+	es_store_call_init(&w.call, store, run_wait, NULL);
+	code = es_store_wait(&w.call, error);
+	es_store_leave(store);
+	return code;
+}
+
+engenho_code engenho_wait_for_leader(engenho_store *store, int timeout_ms, engenho_error *error)
+{
+	return wait_for(store, 0, timeout_ms, error);
+}
+
+engenho_code engenho_wait_for_index(engenho_store *store, uint64_t index, int timeout_ms,
+				    engenho_error *error)
+{
+	return index == 0 ? ENGENHO_OK : wait_for(store, index, timeout_ms, error);
+}
+
+/* ---- figures --------------------------------------------------------------------------------- */
+
+struct stats_call {
+	struct es_store_call call;
+	engenho_stats stats;
+};
+
+static bool has_alarm(const struct es_engine *engine, enum es_alarm_type type)
+{
+	const struct es_alarm *alarms;
+	size_t count = es_engine_alarms(engine, &alarms);
+
+	for (size_t i = 0; i < count; i++) {
+		if (alarms[i].type == type)
+			return true;
+	}
+	return false;
+}
+
+static void run_stats(struct es_store_call *call)
+{
+	struct stats_call *s = ES_CONTAINER_OF(call, struct stats_call, call);
+	struct es_engine *engine = call->store->member.engine;
+	struct es_consensus *consensus = es_engine_consensus(engine);
+	struct es_engine_header header = es_engine_header(engine);
+	struct es_engine_stats from;
+
+	es_engine_get_stats(engine, &from);
+	s->stats = (engenho_stats){
+		.cluster_id = header.cluster_id,
+		.member_id = header.member_id,
+		.leader_id = es_consensus_leader_id(consensus),
+		.term = header.raft_term,
+		.applied_index = es_consensus_applied_index(consensus),
+		.revision = from.revision,
+		.compacted_revision = from.compacted < 0 ? 0 : from.compacted,
+		.keys = from.keys,
+		.versions = from.versions,
+		.bytes = from.db_bytes,
+		.bytes_in_use = from.db_bytes_in_use,
+		.quota_bytes = from.quota_bytes,
+		.leases = from.leases,
+		.watchers = from.watchers,
+		.is_leader = from.is_leader,
+		.has_leader = from.has_leader,
+		.disk_full = from.disk_full,
+		.no_space_alarm = has_alarm(engine, ES_ALARM_NOSPACE),
+		.corrupt_alarm = has_alarm(engine, ES_ALARM_CORRUPT),
+	};
+	es_store_finish(call, 0, NULL);
+}
+
+static engenho_code get_stats(engenho_store *store, engenho_stats *ret_stats, engenho_error *error)
+{
+	struct stats_call s;
+	engenho_code code = es_store_enter(store, true, error);
+
+	if (code != ENGENHO_OK)
+		return code;
+	es_store_call_init(&s.call, store, run_stats, NULL);
+	code = es_store_wait(&s.call, error);
+	es_store_leave(store);
+	if (code == ENGENHO_OK)
+		*ret_stats = s.stats;
+	return code;
+}
+
+engenho_code engenho_get_stats(engenho_store *store, engenho_stats *stats, engenho_error *error)
+{
+	engenho_stats all;
+	size_t size = stats->size;
+	engenho_code code;
+
+	if (size < sizeof(size) || size > sizeof(all))
+		return es_store_fail(error, ES_EINVAL,
+				     "stats.size is not set, or of a later version");
+	code = get_stats(store, &all, error);
+	if (code != ENGENHO_OK)
+		return code;
+	all.size = size;
+	memcpy(stats, &all, size);
+	return ENGENHO_OK;
+}
+
+bool engenho_is_leader(engenho_store *store)
+{
+	engenho_stats stats;
+
+	return get_stats(store, &stats, NULL) == ENGENHO_OK && stats.is_leader;
+}
+
+engenho_code engenho_health(engenho_store *store, engenho_error *error)
+{
+	engenho_stats stats;
+	engenho_code code = get_stats(store, &stats, error);
+
+	if (code != ENGENHO_OK)
+		return code;
+	if (stats.corrupt_alarm)
+		return es_store_fail_as(error, ENGENHO_CORRUPT, "the alarm CORRUPT is raised");
+	if (!stats.has_leader)
+		return es_store_fail_as(error, ENGENHO_UNAVAILABLE, "there is no leader");
+	if (stats.disk_full)
+		return es_store_fail_as(error, ENGENHO_NO_SPACE,
+					"no space left on the disk of the data folder");
+	if (stats.no_space_alarm)
+		return es_store_fail_as(error, ENGENHO_NO_SPACE,
+					"the store is as large as its quota (quota-backend-bytes)");
+	return ENGENHO_OK;
+}
