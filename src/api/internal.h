@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "api/api.h"
+#include "typed/typed.h"
 #include "wire/hot.h"
 #include "wire/request.h"
 #include "wire/rpc.pb-c.h"
@@ -14,6 +15,7 @@ struct es_api {
 	struct es_api_config config;
 	struct es_engine *engine;
 	struct es_rpc_server *server;
+	struct es_typed *typed;
 	uv_timer_t timer;     /* progress of watches, streams without a leader */
 	uv_idle_t watch_idle; /* runs while watches or waiters have something to do */
 	struct es_queue watch_streams;
@@ -25,6 +27,7 @@ struct es_api {
 	uint64_t leader_seen_ms;
 	int handles_open;
 	struct es_queue health_watchers;
+	struct es_queue resource_watches; /* with more to give in a later turn */
 	bool serving;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
@@ -40,6 +43,8 @@ int es_api_auth_register(struct es_api *api);
 int es_api_lock_register(struct es_api *api);
 int es_api_election_register(struct es_api *api);
 int es_api_health_register(struct es_api *api);
+int es_api_resource_store_register(struct es_api *api);
+int es_api_resource_watch_register(struct es_api *api); /* the same service */
 
 /* range.c: ends answers that their clients have stopped taking. */
 void es_api_kv_tick(struct es_api *api, uint64_t now_ms);
@@ -47,6 +52,9 @@ void es_api_kv_tick(struct es_api *api, uint64_t now_ms);
 /* watch.c. `leaderless`: there has been no leader for three election timeouts. */
 void es_api_watch_tick(struct es_api *api, uint64_t now_ms, bool leaderless);
 void es_api_watch_wake(struct es_api *api);
+
+/* resource_watch.c: another turn for those that had more. */
+void es_api_serve_resource_watches(struct es_api *api);
 
 /* The client asked with metadata `hasleader: true` to hear when there is no leader. */
 bool es_api_wants_leader(const struct es_rpc_call *call);

@@ -366,7 +366,9 @@ static void on_idle(uv_idle_t *idle)
 	while ((link = es_queue_pop(&later)) != NULL)
 		es_queue_push(&api->ready_streams, link);
 	es_api_serve_waiters(api);
-	if (es_queue_empty(&api->ready_streams) && es_queue_empty(&api->ready_waiters))
+	es_api_serve_resource_watches(api);
+	if (es_queue_empty(&api->ready_streams) && es_queue_empty(&api->ready_waiters) &&
+	    es_queue_empty(&api->resource_watches))
 		(void)uv_idle_stop(idle);
 }
 

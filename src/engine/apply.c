@@ -41,6 +41,8 @@ int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_comm
 		op->txn_res = NULL;
 		op->changed = false;
 		op->txn = NULL;
+		op->resource_command = NULL;
+		op->resource = NULL;
 		op->physical = false;
 		op->over_quota = false;
 		es_queue_init(&op->link);
@@ -185,6 +187,19 @@ int es_engine_write(struct es_engine *e, struct es_engine_op *op, enum es_comman
 	return rc;
 }
 
+int es_engine_resource(struct es_engine *e, struct es_engine_op *op,
+		       const struct es_resource_command *command, struct es_slice text)
+{
+	/* What it leaves is no larger than itself and what it finds; that a patch may shrink is not
+	 * known here. */
+	uint64_t cost = command->kind == ES_RESOURCE_DELETE ? 0 : 256 + text.len;
+	int rc = es_engine_propose_within_quota(e, op, ES_COMMAND_RESOURCE, text, cost);
+
+	if (rc == 0)
+		op->resource_command = command;
+	return rc;
+}
+
 int es_engine_compact(struct es_engine *e, struct es_engine_op *op, int64_t revision, bool physical)
 {
 	uint8_t body[8];
@@ -249,16 +264,30 @@ int es_engine_changed(struct es_engine *e, const struct es_mvcc_event *events, s
 	return 0;
 }
 
+static int apply_to_store(struct es_engine *e, const struct es_mvcc_txn *txn,
+			  struct es_arena *arena, const struct es_mvcc_txn_res **ret_res)
+{
+	const struct es_mvcc_txn_env env = {lease_exists, e};
+	const struct es_mvcc_event *events = NULL;
+	size_t count = 0;
+	int rc;
+
+	if (alarm_active(e, ES_ALARM_NOSPACE) && txn_cost(txn) > 0)
+		return ES_ENOSPACE;
+	rc = es_mvcc_txn_apply(e->store, txn, &env, arena, ret_res, &events, &count);
+	if (rc < 0)
+		return rc;
+	count_ops(e, *ret_res);
+	return es_engine_changed(e, events, count);
+}
+
 /* Returns a status for the operation; *ret_fatal when the member cannot go on. */
 static int apply_txn(struct es_engine *e, const struct es_command *command, struct es_engine_op *op,
 		     int *ret_fatal)
 {
-	const struct es_mvcc_txn_env env = {lease_exists, e};
 	struct es_arena *arena = op != NULL ? op->arena : &e->scratch;
 	const struct es_mvcc_txn *txn = op != NULL ? op->txn : NULL;
 	const struct es_mvcc_txn_res *res = NULL;
-	const struct es_mvcc_event *events = NULL;
-	size_t count = 0;
 	int rc = 0;
 
 	if (txn == NULL)
@@ -269,19 +298,41 @@ static int apply_txn(struct es_engine *e, const struct es_command *command, stru
 				     : ES_ECORRUPT; /* it was decoded before it went into the log */
 		return rc;
 	}
-	if (alarm_active(e, ES_ALARM_NOSPACE) && txn_cost(txn) > 0)
-		return ES_ENOSPACE;
-	rc = es_mvcc_txn_apply(e->store, txn, &env, arena, &res, &events, &count);
-	if (rc == 0) {
-		count_ops(e, res);
-		if (command->kind == ES_COMMAND_TXN)
-			e->counts.txns++;
-		rc = es_engine_changed(e, events, count);
-	}
+	rc = apply_to_store(e, txn, arena, &res);
+	if (rc == 0 && command->kind == ES_COMMAND_TXN)
+		e->counts.txns++;
 	if (rc == ES_ENOMEM)
 		*ret_fatal = rc;
 	if (op != NULL)
 		op->txn_res = res;
+	return rc;
+}
+
+/* The current rules judge the command on the store as it is now. */
+static int apply_resource(struct es_engine *e, const struct es_command *command,
+			  struct es_engine_op *op)
+{
+	struct es_arena *arena = op != NULL ? op->arena : &e->scratch;
+	const struct es_resource_command *resource = op != NULL ? op->resource_command : NULL;
+	struct es_resource_plan *plan = es_arena_alloc(arena, sizeof(*plan));
+	struct es_resource_command decoded;
+	const struct es_mvcc_txn_res *res;
+	char text[1];
+	int rc = plan == NULL ? ES_ENOMEM : 0;
+
+	if (rc == 0 && resource == NULL) {
+		rc = es_resource_command_decode(command->body, arena, &decoded, text, sizeof(text));
+		resource = &decoded;
+	}
+	if (rc == 0)
+		rc = es_resource_plan(e->store, resource, arena, plan);
+	if (rc < 0)
+		return rc == ES_ENOMEM ? rc
+				       : ES_ECORRUPT; /* it was decoded before it was proposed */
+	if (plan->txn != NULL)
+		rc = apply_to_store(e, plan->txn, arena, &res);
+	if (op != NULL)
+		op->resource = plan;
 	return rc;
 }
 
@@ -325,6 +376,7 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 	case ES_COMMAND_PUT:
 	case ES_COMMAND_DELETE_RANGE:
 	case ES_COMMAND_TXN: rc = apply_txn(e, &command, op, &fatal); break;
+	case ES_COMMAND_RESOURCE: rc = apply_resource(e, &command, op); break;
 	case ES_COMMAND_COMPACT:
 		rc = es_engine_apply_compact(e, command.body);
 		if (rc == 0 && op != NULL && op->physical) {

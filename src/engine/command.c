@@ -11,7 +11,7 @@ int es_command_decode(struct es_slice bytes, struct es_command *ret_command)
 	uint8_t kind = es_read_u8(&reader);
 	uint64_t origin = es_read_u64le(&reader);
 
-	if (reader.failed || kind < ES_COMMAND_PUT || kind > ES_COMMAND_MEMBER)
+	if (reader.failed || kind < ES_COMMAND_PUT || kind > ES_COMMAND_RESOURCE)
 		return ES_ECORRUPT;
 	*ret_command = (struct es_command){(enum es_command_kind)kind, origin, reader.rest};
 	return 0;

@@ -20,6 +20,7 @@ enum es_command_kind {
 	ES_COMMAND_LEASE_REVOKE = 6,
 	ES_COMMAND_ALARM = 7,
 	ES_COMMAND_MEMBER = 8,
+	ES_COMMAND_RESOURCE = 9, /* JSON: resource/command.h, under the current rules */
 };
 
 struct es_command {

@@ -1,0 +1,130 @@
+#include "typed/support.h"
+
+static void a_create_is_filled_in(void **state)
+{
+	struct typed_fixture *f = *state;
+	const struct es_resource_command command = {
+		.kind = ES_RESOURCE_PUT,
+		.key = thing("default", "a"),
+		.value = json_of(f, "{\"spec\":{\"n\":1}}"),
+	};
+	struct written w;
+	const char *uid;
+	char expected[512];
+
+	assert_int_equal(typed_write(f, &command, &w), 0);
+	assert_int_equal(w.outcome, ES_RESOURCE_CREATED);
+	uid = strstr(w.object, "\"uid\":\"");
+	assert_non_null(uid);
+	(void)snprintf(expected, sizeof(expected),
+		       "{\"apiVersion\":\"v1\",\"kind\":\"Thing\",\"metadata\":{"
+		       "\"creationTimestamp\":\"2023-11-14T22:13:21Z\",\"generation\":1,"
+		       "\"name\":\"a\",\"namespace\":\"default\",\"resourceVersion\":\"%lld\","
+		       "%.44s},\"spec\":{\"n\":1}}",
+		       (long long)w.revision, uid);
+	assert_string_equal(w.object, expected);
+	/* The same again changes nothing, and takes no revision. */
+	assert_int_equal(typed_write(f, &command, &w), 0);
+	assert_int_equal(w.outcome, ES_RESOURCE_UNCHANGED);
+	assert_string_equal(w.object, expected);
+}
+
+static void what_contradicts_the_key_is_refused(void **state)
+{
+	struct typed_fixture *f = *state;
+	struct es_resource_command command = {
+		.kind = ES_RESOURCE_PUT,
+		.key = thing("default", "a"),
+		.value = json_of(f, "{\"metadata\":{\"name\":\"b\"}}"),
+	};
+	struct written w;
+
+	assert_int_equal(typed_write(f, &command, &w), ES_EINVAL);
+	assert_non_null(strstr(w.errmsg, "name"));
+	command.key.name = es_slice("", 0);
+	assert_int_equal(typed_write(f, &command, &w), ES_EINVAL);
+	assert_non_null(strstr(w.errmsg, "name"));
+}
+
+static void a_request_that_is_too_large_is_refused(void **state)
+{
+	struct typed_fixture *f = *state;
+	char *text = malloc(2 * 1024 * 1024);
+	struct es_resource_command command = {.kind = ES_RESOURCE_PUT, .key = thing("x", "a")};
+	struct written w;
+
+	assert_non_null(text);
+	memset(text, 'x', 1600 * 1024);
+	memcpy(text, "{\"a\":\"", 6);
+	memcpy(text + 1600 * 1024, "\"}", 3);
+	command.value = json_of(f, text);
+	assert_int_equal(typed_write(f, &command, &w), ES_ETOO_LARGE);
+	free(text);
+}
+
+static void deletes_carry_their_time(void **state)
+{
+	struct typed_fixture *f = *state;
+	const struct es_resource_command command = {.kind = ES_RESOURCE_DELETE,
+						    .key = thing("x", "a")};
+	struct written w;
+
+	(void)put_thing(f, "x", "a", "{\"metadata\":{\"finalizers\":[\"f\"]}}");
+	assert_int_equal(typed_write(f, &command, &w), 0);
+	assert_int_equal(w.outcome, ES_RESOURCE_DELETION_PENDING);
+	assert_non_null(strstr(w.object, "\"deletionTimestamp\":\"2023-11-14T22:13:21Z\""));
+}
+
+static void an_apply_needs_a_manager(void **state)
+{
+	struct typed_fixture *f = *state;
+	struct es_resource_command command = {
+		.kind = ES_RESOURCE_PATCH,
+		.patch_type = ES_RESOURCE_PATCH_APPLY,
+		.key = thing("x", "a"),
+		.value = json_of(f, "{\"apiVersion\":\"v1\",\"kind\":\"Thing\",\"spec\":{\"n\":1}}"),
+	};
+	struct written w;
+
+	assert_int_equal(typed_write(f, &command, &w), ES_EINVAL);
+	assert_non_null(strstr(w.errmsg, "manager"));
+	command.manager = ES_SLICE("me");
+	assert_int_equal(typed_write(f, &command, &w), 0);
+	assert_int_equal(w.outcome, ES_RESOURCE_CREATED);
+	assert_non_null(strstr(w.object, "\"managedFields\""));
+}
+
+static void what_was_written_is_there_after_a_restart(void **state)
+{
+	struct typed_fixture *f = *state;
+	const struct es_resource_command again = {
+		.kind = ES_RESOURCE_PUT, .key = thing("x", "a"), .value = json_of(f, "{\"spec\":1}")};
+	struct written before, after;
+
+	(void)put_thing(f, "x", "a", "{\"spec\":1}");
+	assert_int_equal(typed_write(f, &again, &before), 0);
+	typed_close(f);
+	typed_open(f);
+	assert_int_equal(typed_write(f, &again, &after), 0);
+	assert_int_equal(after.outcome, ES_RESOURCE_UNCHANGED);
+	assert_string_equal(before.object, after.object);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_create_is_filled_in, typed_setup, typed_teardown),
+		cmocka_unit_test_setup_teardown(what_contradicts_the_key_is_refused, typed_setup,
+						typed_teardown),
+		cmocka_unit_test_setup_teardown(a_request_that_is_too_large_is_refused, typed_setup,
+						typed_teardown),
+		cmocka_unit_test_setup_teardown(deletes_carry_their_time, typed_setup,
+						typed_teardown),
+		cmocka_unit_test_setup_teardown(an_apply_needs_a_manager, typed_setup,
+						typed_teardown),
+		cmocka_unit_test_setup_teardown(what_was_written_is_there_after_a_restart,
+						typed_setup, typed_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
