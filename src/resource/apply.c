@@ -11,7 +11,12 @@
  * - A writer that does not apply leaves no trace in managedFields. The first apply gives all that is there then to the
  *   manager "before-first-apply", as Kubernetes does; what is written later belongs to nobody, is never a conflict,
  *   and is not removed, except inside of something that its last owner stops applying.
- * - The time of a manager changes when the object or what the manager owns changes. (Kubernetes forgets the latter.)
+ * - The time of a manager changes when the object or what the manager owns changes. (Kubernetes forgets the latter, and
+ *   has no time at all of one that begins to own what is there already.)
+ * - Null for what the store keeps in metadata says nothing, and metadata itself is never what a manager stops applying.
+ * - An item of a list that is left without its keys is gone. (Kubernetes leaves null, and refuses the object then.)
+ * - Numbers are compared exactly beyond 53 bits, and control characters in messages are quoted as in JSON.
+ * - Subresources are not told apart, and no fields are reset: whoever applies status owns it.
  * - The annotation kubectl.kubernetes.io/last-applied-configuration is an annotation like others.
  */
 #include "resource/patch.h"

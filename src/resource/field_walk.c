@@ -240,8 +240,7 @@ static int fields_of_object(struct es_walk *walk, const struct es_schema *schema
 		if (rc < 0)
 			return rc;
 		/* What holds nothing is a field itself, or nobody could own that it is there. */
-		if (!declared || member->value.type == ES_JSON_NULL ||
-		    (member->value.type == ES_JSON_OBJECT && member->value.count == 0))
+		if (!declared || (member->value.type == ES_JSON_OBJECT && member->value.count == 0))
 			node->member = true;
 		count += is_kept(node);
 	}

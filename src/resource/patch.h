@@ -33,9 +33,12 @@ int es_patch_strategic(const struct es_json *target, const struct es_json *patch
 /*
  * Server-side apply (sigs.k8s.io/structured-merge-diff). `target` NULL: the object does not exist. `config` is what the
  * manager applies. The result has metadata.managedFields kept up: the manager's entry (operation Apply, fieldsType
- * FieldsV1, apiVersion of `config`, `time` when its set changed), fields that it no longer applies and nobody else owns
- * removed. Fields of other managers with other values are conflicts unless `force`, which takes them.
- * ES_EEXIST: there are conflicts: *ret_conflicts (arena), sorted by manager and field.
+ * FieldsV1, apiVersion of `config`, `time` when its set or the object changed), fields that it no longer applies and
+ * nobody else owns removed. An object without managedFields belongs to the manager "before-first-apply". Fields of other
+ * managers with other values are conflicts unless `force`, which takes them. What is refused besides: `config` without
+ * apiVersion or kind, or with other ones than `target`'s; managedFields in `config`, or that cannot be read in `target`;
+ * lists whose items cannot be told apart. Where apply differs from Kubernetes is said in apply.c.
+ * ES_EEXIST: there are conflicts: *ret_conflicts (arena), sorted by manager and field, and Kubernetes' text in `errmsg`.
  */
 struct es_resource_cause;
 struct es_apply {
