@@ -37,9 +37,8 @@ static struct es_rpc_call *take_call(struct es_rpc_server *server)
 	return call;
 }
 
-struct es_rpc_call *es_call_new(struct es_h2 *h2, int32_t stream_id)
+struct es_rpc_call *es_call_new_detached(struct es_rpc_server *server)
 {
-	struct es_rpc_server *server = h2->server;
 	struct es_rpc_call *call = take_call(server);
 	struct es_arena arena;
 
@@ -51,8 +50,6 @@ struct es_rpc_call *es_call_new(struct es_h2 *h2, int32_t stream_id)
 	       sizeof(*call) - offsetof(struct es_rpc_call, encoding));
 	call->arena = arena;
 	call->server = server;
-	call->h2 = h2;
-	call->stream_id = stream_id;
 	call->refs = 1;
 	call->fields = call->fields_first;
 	call->field_cap = ES_CALL_FIELDS;
@@ -65,9 +62,20 @@ struct es_rpc_call *es_call_new(struct es_h2 *h2, int32_t stream_id)
 	es_queue_init(&call->deadline.link);
 	es_buf_init(&call->stalled, server->mem);
 	es_grpc_frame_init(&call->frame, server->mem, server->config.recv_message_bytes_max);
+	server->calls_live++;
+	return call;
+}
+
+struct es_rpc_call *es_call_new(struct es_h2 *h2, int32_t stream_id)
+{
+	struct es_rpc_call *call = es_call_new_detached(h2->server);
+
+	if (call == NULL)
+		return NULL;
+	call->h2 = h2;
+	call->stream_id = stream_id;
 	es_queue_push(&h2->calls, &call->link);
 	h2->call_count++;
-	server->calls_live++;
 	es_h2_hold(call, CALL_COST);
 	return call;
 }
@@ -148,8 +156,7 @@ void es_call_recount(struct es_rpc_call *call)
 	}
 }
 
-/* The answer, or its first part, is there. */
-static void answered(struct es_rpc_call *call)
+void es_call_answered(struct es_rpc_call *call)
 {
 	struct es_h2 *h2 = call->h2;
 
@@ -182,7 +189,9 @@ void es_call_end(struct es_rpc_call *call, enum es_grpc_code code)
 		return;
 	settle(call, ES_CALL_CLOSED, code);
 	owe_no_more(call);
-	if (call->began && call->entry->method->closed != NULL)
+	if (call->http != NULL)
+		es_h2_http_closed(call);
+	else if (call->began && call->entry->method->closed != NULL)
 		call->entry->method->closed(call);
 }
 
@@ -264,6 +273,8 @@ struct es_arena *es_rpc_call_arena(struct es_rpc_call *call)
 bool es_rpc_call_metadata(const struct es_rpc_call *call, const char *name,
 			  struct es_slice *ret_value)
 {
+	if (call->gateway != NULL)
+		return es_gateway_metadata(call, es_slice_str(name), ret_value);
 	return es_call_find_field(call, es_slice_str(name), ret_value);
 }
 
@@ -292,7 +303,7 @@ void es_rpc_finish(struct es_rpc_call *call, enum es_grpc_code code, const char 
 	if (call->state >= ES_CALL_FINISHED)
 		return;
 	settle(call, ES_CALL_FINISHED, code);
-	answered(call);
+	es_call_answered(call);
 	es_call_answer(call, code, message);
 }
 
@@ -310,13 +321,19 @@ void es_rpc_abort(struct es_rpc_call *call)
 	es_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+bool es_h2_is_full(const struct es_h2 *h2)
+{
+	size_t queued = h2->queued_bytes - h2->streamed_bytes;
+
+	return queued / QUEUES_MAX > h2->server->config.conn_queue_bytes_max;
+}
+
 /* Bidirectional calls look at es_rpc_is_congested before. */
 static bool must_refuse(const struct es_rpc_call *call)
 {
-	size_t queued = call->h2->queued_bytes - call->h2->streamed_bytes;
-
-	return call->entry->method->kind != ES_RPC_BIDI &&
-	       queued / QUEUES_MAX > call->server->config.conn_queue_bytes_max;
+	if (call->gateway != NULL)
+		return es_gateway_is_full(call);
+	return call->entry->method->kind != ES_RPC_BIDI && es_h2_is_full(call->h2);
 }
 
 uint8_t *es_rpc_send(struct es_rpc_call *call, size_t size)
@@ -332,19 +349,20 @@ uint8_t *es_rpc_send(struct es_rpc_call *call, size_t size)
 			      "engenho: too many answers wait on this connection");
 		return NULL;
 	}
-	out = es_call_reserve(call, ES_GRPC_PREFIX_BYTES + size);
+	out = call->gateway != NULL ? es_gateway_reserve(call, size)
+				    : es_call_reserve(call, ES_GRPC_PREFIX_BYTES + size);
 	if (out == NULL) {
 		es_rpc_finish_status(call, ES_ENOMEM);
 		return NULL;
 	}
 	if (call->entry->method->kind == ES_RPC_SERVER_STREAM)
-		answered(call);
+		es_call_answered(call);
 	if (hooks->message != NULL)
 		hooks->message(hooks->ctx, call->entry->method, false, size);
 	/* A unary call's answer is complete when it is finished, and starts then. */
 	if (call->entry->method->kind != ES_RPC_UNARY)
 		es_call_out_start(call);
-	return es_grpc_frame_write(out, (uint32_t)size);
+	return call->gateway != NULL ? out : es_grpc_frame_write(out, (uint32_t)size);
 }
 
 int es_rpc_send_body(struct es_rpc_call *call, struct es_rpc_body *body)
@@ -353,6 +371,7 @@ int es_rpc_send_body(struct es_rpc_call *call, struct es_rpc_body *body)
 	uint8_t *out = NULL;
 
 	ES_ASSERT(call->body == NULL && body->size <= UINT32_MAX);
+	ES_ASSERT(call->gateway == NULL); /* rpc/gateway.h */
 	if (call->state == ES_CALL_OPEN) {
 		out = es_call_reserve(call, ES_GRPC_PREFIX_BYTES);
 		if (out == NULL)
@@ -371,14 +390,14 @@ int es_rpc_send_body(struct es_rpc_call *call, struct es_rpc_body *body)
 		call->body = body;
 		call->body_left = body->size;
 	}
-	answered(call);
+	es_call_answered(call);
 	es_call_out_start(call);
 	return 0;
 }
 
 bool es_rpc_is_congested(struct es_rpc_call *call)
 {
-	if (call->state != ES_CALL_OPEN || !es_h2_is_congested(call))
+	if (call->state != ES_CALL_OPEN || call->gateway != NULL || !es_h2_is_congested(call))
 		return false;
 	call->low_due = true;
 	return true;
@@ -386,7 +405,7 @@ bool es_rpc_is_congested(struct es_rpc_call *call)
 
 size_t es_rpc_queued_bytes(const struct es_rpc_call *call)
 {
-	return call->queued_bytes;
+	return call->gateway != NULL ? es_gateway_queued(call) : call->queued_bytes;
 }
 
 void es_rpc_set_queue_low(struct es_rpc_call *call, size_t bytes)

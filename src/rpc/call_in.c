@@ -184,7 +184,7 @@ static bool is_plain(const struct es_rpc_call *call, const struct known *known)
 	       !is_grpc(known->content_type);
 }
 
-static void set_deadline(struct es_rpc_call *call, uint64_t timeout_ns)
+void es_call_set_deadline(struct es_rpc_call *call, uint64_t timeout_ns)
 {
 	uint64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
 
@@ -245,7 +245,7 @@ void es_call_headers_done(struct es_rpc_call *call)
 		return;
 	}
 	if (timeout_ns != UINT64_MAX)
-		set_deadline(call, timeout_ns);
+		es_call_set_deadline(call, timeout_ns);
 	open_call(call);
 }
 

@@ -164,7 +164,7 @@ int es_call_send_data(struct es_h2 *h2, struct es_rpc_call *call, const uint8_t 
 		call->above_low = false;
 		call->low_due = true;
 	}
-	if (call->low_due || es_call_may_unstall(call)) {
+	if (call->low_due || call->http != NULL || es_call_may_unstall(call)) {
 		es_queue_remove(&call->writable_link);
 		es_queue_push(&h2->writable, &call->writable_link);
 	}
@@ -280,7 +280,7 @@ static void check(struct es_rpc_call *call, int rc)
 void es_call_submit(struct es_rpc_call *call, const nghttp2_nv *fields, size_t count)
 {
 	nghttp2_data_provider source = {{.ptr = call}, read_data};
-	bool more = call->queued_bytes > 0 || call->body != NULL;
+	bool more = call->queued_bytes > 0 || call->body != NULL || !call->answered;
 
 	call->submitted = true;
 	check(call, nghttp2_submit_response(call->h2->session, call->stream_id, fields, count,
@@ -289,7 +289,9 @@ void es_call_submit(struct es_rpc_call *call, const nghttp2_nv *fields, size_t c
 
 void es_call_out_start(struct es_rpc_call *call)
 {
-	if (!call->submitted) {
+	if (call->gateway != NULL) {
+		es_gateway_wake(call);
+	} else if (!call->submitted) {
 		es_call_submit(call, response_fields, ES_ARRAY_LEN(response_fields));
 	} else if (call->deferred) {
 		call->deferred = false;
@@ -301,6 +303,8 @@ void es_call_out_start(struct es_rpc_call *call)
 
 void es_call_answer(struct es_rpc_call *call, enum es_grpc_code code, const char *message)
 {
+	if (call->gateway != NULL)
+		es_gateway_answer(call, code, message);
 	if (call->h2 == NULL || call->answered)
 		return;
 	set_status(call, code, message);
@@ -329,6 +333,8 @@ void es_call_refuse(struct es_rpc_call *call, const char *http_status, enum es_g
 
 void es_call_reset(struct es_rpc_call *call, uint32_t error_code)
 {
+	if (call->gateway != NULL)
+		es_gateway_reset(call);
 	if (call->h2 == NULL)
 		return;
 	check(call, nghttp2_submit_rst_stream(call->h2->session, NGHTTP2_FLAG_NONE, call->stream_id,

@@ -41,6 +41,7 @@ void es_rpc_conn_free(struct es_rpc_conn *conn)
 	if (conn->protocol != NULL)
 		conn->protocol->free(conn->state);
 	es_free(server->mem, conn);
+	es_gateway_sweep(server);
 	es_rpc_conn_gone(server);
 }
 
@@ -157,6 +158,7 @@ void es_rpc_conn_ended(struct es_rpc_conn *conn)
 
 size_t es_rpc_conn_produce(struct es_rpc_conn *conn, uint8_t *out, size_t cap)
 {
+	es_gateway_sweep(conn->server);
 	if (conn->paused) {
 		conn->paused = false;
 		if (!conn->blocked)

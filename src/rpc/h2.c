@@ -473,6 +473,10 @@ static void serve_writable(struct es_rpc_call *call)
 	bool low_due = call->low_due;
 
 	call->low_due = false;
+	if (call->http != NULL) {
+		es_h2_http_pull(call);
+		return;
+	}
 	if (low_due && call->state == ES_CALL_OPEN && call->entry->method->writable != NULL)
 		call->entry->method->writable(call);
 	if (es_call_may_unstall(call) && !es_h2_is_congested(call))
@@ -551,6 +555,7 @@ static size_t h2_produce(void *state, uint8_t *out, size_t cap)
 	h2->out_cap = cap;
 	h2->out_full = false;
 	h2->fresh_bytes = 0;
+	fire_writable(h2); /* what was woken to send */
 	fill(h2);
 	h2->out = NULL;
 	fire_writable(h2);
@@ -608,6 +613,8 @@ static void stop_calls(struct es_h2 *h2, bool streams_only)
 		struct es_rpc_call *call = ES_QUEUE_ITEM(q, struct es_rpc_call, link);
 
 		next = q->next;
+		if (streams_only && call->http != NULL)
+			es_h2_http_drain(call);
 		if (!streams_only ||
 		    (call->entry != NULL && call->entry->method->kind != ES_RPC_UNARY))
 			es_call_abort(call, ES_GRPC_UNAVAILABLE, es_status_text(ES_ESTOPPED));

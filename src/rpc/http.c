@@ -196,7 +196,9 @@ void es_http_dispatch(struct es_http_request *request, struct es_slice target)
 		es_http_refuse(request, 404, NULL);
 		return;
 	}
-	if (entry->handler->post)
+	if (entry->handler->any)
+		allowed = true;
+	else if (entry->handler->post)
 		allowed = es_slice_eq(request->method, ES_SLICE("POST"));
 	else
 		allowed = is_head(request) || es_slice_eq(request->method, ES_SLICE("GET"));
@@ -206,11 +208,14 @@ void es_http_dispatch(struct es_http_request *request, struct es_slice target)
 		es_http_refuse(request, 405, entry->handler->post ? "POST" : "GET, HEAD");
 }
 
-static void answer(struct es_http_request *request, const struct es_http_answer *how)
+void es_http_answer(struct es_http_request *request, const struct es_http_answer *answer)
 {
+	struct es_http_answer whole = *answer;
+
 	ES_ASSERT(!request->answered);
 	request->answered = true;
-	request->carrier->answer(request, how);
+	whole.head = is_head(request);
+	request->carrier->answer(request, &whole);
 }
 
 void es_http_refuse(struct es_http_request *request, int status, const char *allow)
@@ -221,25 +226,24 @@ void es_http_refuse(struct es_http_request *request, int status, const char *all
 		snprintf(text, sizeof(text), "404 page not found\n");
 	else
 		snprintf(text, sizeof(text), "%s\n", es_http_reason(status));
-	answer(request, &(struct es_http_answer){
-				.status = status,
-				.content_type = "text/plain; charset=utf-8",
-				.allow = allow,
-				.body = es_slice_str(text),
-				.head = is_head(request),
-			});
+	es_http_answer(request, &(struct es_http_answer){
+					.status = status,
+					.content_type = "text/plain; charset=utf-8",
+					.allow = allow,
+					.body = es_slice_str(text),
+				});
 }
 
 void es_http_respond(struct es_http_request *request, int status, const char *content_type,
 		     struct es_slice body)
 {
-	answer(request, &(struct es_http_answer){
-				.status = status,
-				.content_type = content_type != NULL ? content_type
-								     : "text/plain; charset=utf-8",
-				.body = body,
-				.head = is_head(request),
-			});
+	es_http_answer(request,
+		       &(struct es_http_answer){
+			       .status = status,
+			       .content_type = content_type != NULL ? content_type
+								    : "text/plain; charset=utf-8",
+			       .body = body,
+		       });
 }
 
 struct es_slice es_http_path(const struct es_http_request *request)
@@ -293,6 +297,7 @@ const char *es_http_reason(int status)
 	case 414: return "Request URI Too Long";
 	case 415: return "Unsupported Media Type";
 	case 417: return "Expectation Failed";
+	case 499: return "Client Closed Request";
 	case 429: return "Too Many Requests";
 	case 431: return "Request Header Fields Too Large";
 	case 500: return "Internal Server Error";

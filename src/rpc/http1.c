@@ -4,7 +4,8 @@
  * One request at a time: the parser is paused behind each, and goes on when it is answered and the
  * answer is mostly out. Bytes that come meanwhile (pipelined requests) are kept, up to what one
  * read brings, and then the connection is not read from. So a connection holds at most one request,
- * one answer and one piece of input.
+ * one answer and one piece of input. Behind a request whose answer may take for ever they are dropped
+ * instead, and the connection ends with that answer: that the client left has to be read.
  *
  * What two readers could understand differently is refused: a Content-Length beside
  * Transfer-Encoding or twice (http_parser does that), fields folded over lines, field names and
@@ -37,7 +38,8 @@ struct request {
 	bool headers_complete;
 	bool keep_alive;
 	bool http10;
-	int refused; /* an HTTP status, for want of which the parser is stopped */
+	bool chunked; /* the answer, once it was begun */
+	int refused;  /* an HTTP status, for want of which the parser is stopped */
 	struct es_buf body;
 };
 
@@ -118,19 +120,22 @@ static int write_answer(struct es_http1 *h1, const struct es_http_answer *answer
 	return rc;
 }
 
-static void answer_request(struct es_http_request *http, const struct es_http_answer *answer)
+static bool keeps_alive(const struct request *request)
 {
-	struct request *request = ES_CONTAINER_OF(http, struct request, http);
+	return request->keep_alive && !request->h1->draining && !request->h1->ended;
+}
+
+/* The answer is written; `rc`: or cannot be. */
+static void finish_request(struct request *request, int rc)
+{
 	struct es_http1 *h1 = request->h1;
-	bool keep_alive;
 
 	if (h1 != NULL) {
-		keep_alive = request->keep_alive && !h1->draining && !h1->ended;
-		h1->last = !keep_alive;
+		h1->last = !keeps_alive(request);
 		h1->request = NULL;
 		h1->answering = false;
 		h1->waiting_since_ms = h1->server->now_ms;
-		if (write_answer(h1, answer, keep_alive, request->http10) < 0)
+		if (rc < 0)
 			es_rpc_conn_break(h1->conn);
 		else
 			es_rpc_conn_wake(h1->conn); /* produce goes on with what was kept */
@@ -138,7 +143,87 @@ static void answer_request(struct es_http_request *http, const struct es_http_an
 	request_free(request);
 }
 
-static const struct es_http_carrier carrier = {answer_request, header_of};
+static void answer_request(struct es_http_request *http, const struct es_http_answer *answer)
+{
+	struct request *request = ES_CONTAINER_OF(http, struct request, http);
+	int rc = 0;
+
+	if (request->h1 != NULL)
+		rc = write_answer(request->h1, answer, keeps_alive(request), request->http10);
+	finish_request(request, rc);
+}
+
+/* ---- answers in parts ----------------------------------------------------------------- */
+
+static int begin_answer(struct es_http_request *http, const struct es_http_answer *head)
+{
+	struct request *request = ES_CONTAINER_OF(http, struct request, http);
+	char date[ES_HTTP_DATE_BYTES];
+
+	request->chunked = !request->http10;
+	if (!request->chunked)
+		request->keep_alive = false; /* the connection's end is the answer's */
+	es_http_date(http->server, date);
+	return es_buf_printf(&request->h1->out,
+			     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nDate: %s\r\n%s%s\r\n",
+			     head->status, es_http_reason(head->status), head->content_type, date,
+			     request->chunked ? "Transfer-Encoding: chunked\r\n" : "",
+			     keeps_alive(request) ? "" : "Connection: close\r\n");
+}
+
+static int add_part(struct es_http_request *http, struct es_slice bytes)
+{
+	struct request *request = ES_CONTAINER_OF(http, struct request, http);
+	struct es_buf *out = &request->h1->out;
+	int rc = 0;
+
+	ES_ASSERT(bytes.len > 0); /* an empty chunk is the last one */
+	if (request->chunked)
+		rc = es_buf_printf(out, "%zx\r\n", bytes.len);
+	if (rc == 0)
+		rc = es_buf_append_slice(out, bytes);
+	if (rc == 0 && request->chunked)
+		rc = es_buf_append_str(out, "\r\n");
+	if (rc == 0)
+		es_rpc_conn_wake(request->h1->conn);
+	return rc;
+}
+
+static void end_answer(struct es_http_request *http)
+{
+	struct request *request = ES_CONTAINER_OF(http, struct request, http);
+	int rc = 0;
+
+	if (request->h1 != NULL && request->chunked)
+		rc = es_buf_append_str(&request->h1->out, "0\r\n\r\n");
+	finish_request(request, rc);
+}
+
+static void cut_answer(struct es_http_request *http)
+{
+	finish_request(ES_CONTAINER_OF(http, struct request, http), ES_ECANCELED);
+}
+
+static size_t queued_of(const struct es_http_request *http)
+{
+	return unsent(ES_CONTAINER_OF(http, struct request, http)->h1);
+}
+
+static void wake_for(struct es_http_request *http)
+{
+	es_rpc_conn_wake(ES_CONTAINER_OF(http, struct request, http)->h1->conn);
+}
+
+static const struct es_http_carrier carrier = {
+	.answer = answer_request,
+	.header = header_of,
+	.begin = begin_answer,
+	.part = add_part,
+	.end = end_answer,
+	.cut = cut_answer,
+	.queued = queued_of,
+	.wake = wake_for,
+};
 
 static struct request *request_new(struct es_http1 *h1)
 {
@@ -440,6 +525,15 @@ static void keep(struct es_http1 *h1, const uint8_t *data, size_t len)
 		es_rpc_conn_block(h1->conn, true);
 }
 
+/* Of `len` bytes of input `used` were read: how many need not be kept. */
+static size_t drop_behind_lasting(struct es_http1 *h1, size_t used, size_t len)
+{
+	if (!h1->answering || !h1->request->http.lasting || used == len)
+		return used;
+	h1->request->keep_alive = false;
+	return len;
+}
+
 static void http1_receive(void *state, const uint8_t *data, size_t len)
 {
 	struct es_http1 *h1 = state;
@@ -449,6 +543,7 @@ static void http1_receive(void *state, const uint8_t *data, size_t len)
 		h1->waiting_since_ms = h1->server->now_ms;
 	if (h1->kept.len == 0)
 		used = parse(h1, data, len);
+	used = drop_behind_lasting(h1, used, len);
 	keep(h1, data + used, len - used);
 	finish_if_last(h1);
 }
@@ -458,7 +553,10 @@ static void http1_ended(void *state)
 	struct es_http1 *h1 = state;
 
 	h1->ended = true;
-	finish_if_last(h1);
+	if (h1->answering && h1->request->http.lasting)
+		es_rpc_conn_break(h1->conn);
+	else
+		finish_if_last(h1);
 }
 
 static void parse_kept(struct es_http1 *h1)
@@ -468,11 +566,17 @@ static void parse_kept(struct es_http1 *h1)
 	if (h1->kept.len == 0 || !may_parse(h1))
 		return;
 	used = parse(h1, h1->kept.data, h1->kept.len);
+	used = drop_behind_lasting(h1, used, h1->kept.len);
 	es_buf_consume(&h1->kept, used);
 	if (h1->kept.len == 0) {
 		es_buf_close(&h1->kept);
 		es_rpc_conn_block(h1->conn, false);
 	}
+}
+
+static const struct es_http_events *events_of(const struct es_http1 *h1)
+{
+	return h1->answering ? h1->request->http.events : NULL;
 }
 
 static size_t http1_produce(void *state, uint8_t *out, size_t cap)
@@ -481,6 +585,8 @@ static size_t http1_produce(void *state, uint8_t *out, size_t cap)
 	size_t len;
 
 	parse_kept(h1);
+	if (events_of(h1) != NULL)
+		events_of(h1)->pull(&h1->request->http);
 	len = unsent(h1) < cap ? unsent(h1) : cap;
 	if (len > 0) {
 		memcpy(out, h1->out.data + h1->out_at, len);
@@ -489,6 +595,9 @@ static size_t http1_produce(void *state, uint8_t *out, size_t cap)
 	}
 	if (unsent(h1) == 0) {
 		es_buf_close(&h1->out);
+		h1->out_at = 0;
+	} else if (h1->out_at >= unsent(h1)) { /* more may be added before it is empty */
+		es_buf_consume(&h1->out, h1->out_at);
 		h1->out_at = 0;
 	}
 	finish_if_last(h1);
@@ -514,6 +623,8 @@ static void http1_drain(void *state)
 	struct es_http1 *h1 = state;
 
 	h1->draining = true;
+	if (events_of(h1) != NULL)
+		events_of(h1)->drain(&h1->request->http);
 	finish_if_last(h1);
 }
 
@@ -533,10 +644,13 @@ static void http1_free(void *state)
 {
 	struct es_http1 *h1 = state;
 
-	if (h1->request != NULL && h1->answering)
+	if (h1->answering) {
 		h1->request->h1 = NULL; /* its handler will answer it, for nobody */
-	else if (h1->request != NULL)
+		if (events_of(h1) != NULL)
+			events_of(h1)->closed(&h1->request->http);
+	} else if (h1->request != NULL) {
 		request_free(h1->request);
+	}
 	es_buf_close(&h1->out);
 	es_buf_close(&h1->kept);
 	es_free(h1->server->mem, h1);

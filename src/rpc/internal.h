@@ -16,17 +16,24 @@
 /*
  * Private to src/rpc.
  *
- *   server.c   the server: registration, listeners, timers, stopping
- *   conn.c     a connection: which protocol it speaks; between the net and h2.c or http1.c. Bytes
- * in, bytes out h2.c       an HTTP/2 session over nghttp2, with its limits against abuse call.c
- * calls: their memory, life, and what handlers may do with them call_in.c  requests: header fields,
- * messages call_out.c answers: the queue of unsent bytes, header and trailer fields http.c plain
- * HTTP requests, whatever carries them http1.c    HTTP/1.1 h2_http.c  plain requests on streams of
- * HTTP/2 reflection.c  server reflection, a service like any other wheel.c    deadlines
+ *   server.c      the server: registration, listeners, timers, stopping
+ *   conn.c        a connection: which protocol it speaks; between the net and h2.c or http1.c: bytes in, bytes out
+ *   h2.c          an HTTP/2 session over nghttp2, with its limits against abuse
+ *   call.c        calls: their memory, life, and what handlers may do with them
+ *   call_in.c     requests: header fields, messages
+ *   call_out.c    answers: the queue of unsent bytes, header and trailer fields
+ *   http.c        plain HTTP requests, whatever carries them
+ *   http1.c       HTTP/1.1
+ *   h2_http.c     plain requests on streams of HTTP/2
+ *   gateway.c     calls that plain requests carry, with JSON for messages
+ *   reflection.c  server reflection, a service like any other
+ *   wheel.c       deadlines
  */
 struct es_rpc_conn;
 struct es_h2;
 struct es_h2_http;
+struct es_gateway;
+struct es_gateway_call;
 
 /* ---- server.c ------------------------------------------------------------------------- */
 
@@ -67,6 +74,7 @@ struct es_rpc_server {
 	struct es_table methods;
 	struct es_rpc_entries *method_blocks;
 	struct es_http_entry *handlers;
+	struct es_gateway *gateways;
 	struct es_rpc_hooks hooks;
 	nghttp2_session_callbacks *h2_callbacks;
 	nghttp2_option *h2_options;
@@ -79,8 +87,9 @@ struct es_rpc_server {
 	struct es_pool pool;
 	struct es_rpc_call *free_calls;
 	size_t free_call_count;
-	size_t calls_live;            /* not in the pool */
-	struct es_rpc_timers *timers; /* NULL without a loop */
+	size_t calls_live;                      /* not in the pool */
+	struct es_rpc_call *gateway_calls_over; /* es_gateway_sweep gives them up */
+	struct es_rpc_timers *timers;           /* NULL without a loop */
 	bool stopping;
 	bool grace_over;
 	uint64_t grace_until_ms;
@@ -171,18 +180,18 @@ struct es_h2 {
 	struct es_queue calls;
 	struct es_queue incomplete; /* calls whose one request message is not whole; oldest first */
 	struct es_queue waiting; /* calls whose message is, until the answers before them are out */
-	struct es_queue writable; /* calls that sent enough for `writable`, or to go on reading */
+	struct es_queue writable;  /* calls that sent enough for `writable`, or to go on reading */
 	struct es_queue congested; /* those that wait for other streams to have sent enough */
 	struct es_rpc_call *current; /* of the frame before this one */
 	size_t call_count;
-	size_t held_bytes;       /* of requests */
-	size_t complete_count;   /* calls that hold their whole request */
-	size_t queued_bytes;     /* of answers */
-	size_t streamed_bytes;   /* of them those of bidirectional calls */
-	size_t kept_bytes;       /* that answers need beside them, in arenas */
-	size_t owed_count;       /* calls that were begun and have no answer yet */
-	size_t answer_mean;      /* bytes; later ones count more */
-	size_t fresh_bytes;      /* of queued_bytes those that came since the socket asked for some */
+	size_t held_bytes;     /* of requests */
+	size_t complete_count; /* calls that hold their whole request */
+	size_t queued_bytes;   /* of answers */
+	size_t streamed_bytes; /* of them those of bidirectional calls */
+	size_t kept_bytes;     /* that answers need beside them, in arenas */
+	size_t owed_count;     /* calls that were begun and have no answer yet */
+	size_t answer_mean;    /* bytes; later ones count more */
+	size_t fresh_bytes;    /* of queued_bytes those that came since the socket asked for some */
 	size_t unconsumed_bytes; /* of the connection's window */
 	uint8_t *out;            /* what produce is filling */
 	size_t out_len, out_cap;
@@ -215,6 +224,8 @@ void es_h2_hold(struct es_rpc_call *call, size_t bytes);
  * call is served again when that has changed. */
 bool es_h2_is_congested(struct es_rpc_call *call);
 bool es_h2_is_overfull(const struct es_h2 *h2);
+/* So much is queued that no large answer may be added. */
+bool es_h2_is_full(const struct es_h2 *h2);
 
 /* ---- http.c --------------------------------------------------------------------------- */
 
@@ -226,12 +237,35 @@ struct es_http_answer {
 	bool head; /* its length is told, it is not sent */
 };
 
-/* What carries a request: HTTP/1.1 or a stream of HTTP/2. It embeds this. */
+/*
+ * What carries a request: HTTP/1.1 or a stream of HTTP/2. It embeds this. The request is over, and may be gone, after
+ * one of answer, end and cut.
+ */
 struct es_http_carrier {
-	/* Once. The request may be gone after it. */
 	void (*answer)(struct es_http_request *request, const struct es_http_answer *answer);
 	bool (*header)(const struct es_http_request *request, struct es_slice name,
 		       struct es_slice *ret_value);
+	/* An answer in parts: the head (its body is not used), then parts that are not empty, then the end. ES_ENOMEM:
+	 * the answer has to be cut. */
+	int (*begin)(struct es_http_request *request, const struct es_http_answer *head);
+	int (*part)(struct es_http_request *request, struct es_slice bytes);
+	void (*end)(struct es_http_request *request);
+	void (*cut)(struct es_http_request *request); /* the client sees that it is not whole */
+	size_t (*queued)(const struct es_http_request *request); /* bytes of parts, unsent */
+	void (*wake)(struct es_http_request *request);           /* `pull` comes soon */
+	/* NULL, or, where many requests share a connection: there is to be an answer; it needs so much memory beside
+	 * what is queued; too much is queued for a large one. */
+	void (*owe)(struct es_http_request *request);
+	void (*hold)(struct es_http_request *request, size_t bytes);
+	bool (*is_full)(const struct es_http_request *request);
+};
+
+/* What who answers in parts, or later, hears of the carrier. */
+struct es_http_events {
+	void (*pull)(struct es_http_request *request);  /* bytes went out, or `wake` */
+	void (*drain)(struct es_http_request *request); /* the server stops */
+	/* The client is gone: `end` is due. */
+	void (*closed)(struct es_http_request *request);
 };
 
 /* What a request may ask for: its length, and parameters of its query. */
@@ -251,11 +285,16 @@ struct es_http_request {
 	struct es_http_param *params; /* of the query, decoded */
 	size_t param_count;
 	bool answered;
+	const struct es_http_events *events; /* NULL: nobody listens */
+	void *owner;                         /* a pointer of who does */
+	bool lasting; /* its answer may take for ever: the client's leaving has to be noticed */
 };
 
 /* The request is whole: find its handler. All fields but path and params are set, `target` is
  * what the client asked for. */
 void es_http_dispatch(struct es_http_request *request, struct es_slice target);
+/* `head` is filled in. */
+void es_http_answer(struct es_http_request *request, const struct es_http_answer *answer);
 /* An answer that is the status and its name. */
 void es_http_refuse(struct es_http_request *request, int status, const char *allow);
 const char *es_http_reason(int status);
@@ -270,6 +309,24 @@ void es_h2_http_data(struct es_rpc_call *call, const uint8_t *data, size_t len);
 /* The request is whole; and it is its turn. */
 void es_h2_http_ready(struct es_rpc_call *call);
 void es_h2_http_serve(struct es_rpc_call *call);
+/* Of a request whose answer comes in parts: more may be sent; the server stops; the stream is gone. */
+void es_h2_http_pull(struct es_rpc_call *call);
+void es_h2_http_drain(struct es_rpc_call *call);
+void es_h2_http_closed(struct es_rpc_call *call);
+
+/* ---- gateway.c: what call.c and call_out.c hand on of its calls ----------------------- */
+
+uint8_t *es_gateway_reserve(struct es_rpc_call *call, size_t size);
+void es_gateway_wake(struct es_rpc_call *call);
+void es_gateway_answer(struct es_rpc_call *call, enum es_grpc_code code, const char *text);
+void es_gateway_reset(struct es_rpc_call *call);
+size_t es_gateway_queued(const struct es_rpc_call *call);
+bool es_gateway_is_full(const struct es_rpc_call *call);
+bool es_gateway_metadata(const struct es_rpc_call *call, struct es_slice name,
+			 struct es_slice *ret_value);
+/* Calls that are over go; no handler is being called. */
+void es_gateway_sweep(struct es_rpc_server *server);
+void es_gateway_free(struct es_rpc_server *server);
 
 /* ---- calls ---------------------------------------------------------------------------- */
 
@@ -303,7 +360,8 @@ struct es_rpc_call {
 	struct es_rpc_call *next_free;
 	struct es_wheel_item deadline;
 	const struct es_rpc_entry *entry;
-	struct es_h2_http *http; /* a plain request and no call */
+	struct es_h2_http *http;         /* a plain request and no call */
+	struct es_gateway_call *gateway; /* carried by a plain request; has no stream */
 	void *data;
 	uint32_t refs; /* the stream's, and those of es_rpc_call_hold */
 	int32_t stream_id;
@@ -323,9 +381,9 @@ struct es_rpc_call {
 	uint64_t started_us; /* 0 without hooks */
 	uint64_t deadline_ms;
 	size_t held_bytes;
-	size_t arena_first;  /* bytes of the arena before the handler had it */
-	size_t arena_held;   /* that were added since, and are in held_bytes */
-	size_t kept_bytes;   /* or, with an answer, in h2->kept_bytes */
+	size_t arena_first; /* bytes of the arena before the handler had it */
+	size_t arena_held;  /* that were added since, and are in held_bytes */
+	size_t kept_bytes;  /* or, with an answer, in h2->kept_bytes */
 	/* in */
 	size_t field_count, field_cap, field_bytes;
 	struct es_h2_field *fields;
@@ -347,6 +405,8 @@ struct es_rpc_call {
 
 /* call.c */
 struct es_rpc_call *es_call_new(struct es_h2 *h2, int32_t stream_id);
+/* A call without a stream. */
+struct es_rpc_call *es_call_new_detached(struct es_rpc_server *server);
 /* hooks.finish is due from now on. */
 void es_call_start(struct es_rpc_call *call);
 void es_call_unref(struct es_rpc_call *call);
@@ -356,6 +416,8 @@ void es_call_detach(struct es_rpc_call *call);
 void es_call_recount(struct es_rpc_call *call);
 /* The handler has the request, and is to answer. */
 void es_call_owe(struct es_rpc_call *call);
+/* The answer, or its first part, is there. */
+void es_call_answered(struct es_rpc_call *call);
 /* The call is over and not by its handler's will: tell the handler and the hooks. The answer is the
  * caller's matter. */
 void es_call_end(struct es_rpc_call *call, enum es_grpc_code code);
@@ -369,6 +431,7 @@ int es_call_field(struct es_rpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *
 bool es_call_find_field(const struct es_rpc_call *call, struct es_slice name,
 			struct es_slice *ret_value);
 void es_call_headers_done(struct es_rpc_call *call);
+void es_call_set_deadline(struct es_rpc_call *call, uint64_t timeout_ns);
 /* How many of the bytes are kept for later: the stream's window is not opened for them yet. */
 size_t es_call_data_in(struct es_rpc_call *call, const uint8_t *data, size_t len);
 /* Its own answers are out as far as to go on with input that stalls. */

@@ -192,6 +192,7 @@ struct es_http_handler {
 			     "/livez/ping") */
 	bool prefix;
 	bool post; /* POST only; without it GET and HEAD only. Others are answered with 405 */
+	bool any;  /* every method; `post` does not matter then */
 	/* Must answer, at once or later, exactly once. */
 	void (*handle)(void *ctx, struct es_http_request *request);
 };

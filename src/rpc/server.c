@@ -89,6 +89,7 @@ void es_rpc_server_tick(struct es_rpc_server *server, uint64_t now_ms)
 	struct es_queue *next;
 
 	server->now_ms = now_ms;
+	es_gateway_sweep(server);
 	es_wheel_advance(&server->deadlines, now_ms, fire_deadline, NULL);
 	for (struct es_queue *q = server->conns.next; q != &server->conns; q = next) {
 		next = q->next;
@@ -138,6 +139,7 @@ static void destroy(struct es_rpc_server *server)
 {
 	while (!es_queue_empty(&server->conns)) /* only without a loop */
 		es_rpc_conn_free(ES_QUEUE_ITEM(server->conns.next, struct es_rpc_conn, link));
+	es_gateway_free(server);
 	ES_ASSERT(server->calls_live == 0); /* es_rpc_call_release is missing */
 	while (!es_queue_empty(&server->listeners)) {
 		struct listener *listener = ES_QUEUE_ITEM(es_queue_pop(&server->listeners),
