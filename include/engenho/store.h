@@ -6,22 +6,24 @@
 #include <stdint.h>
 
 /*
- * libengenho-store: a store of Kubernetes resources, and of raw keys with etcd's semantics, inside your own process. Durable
- * (a write is on disk before it is answered), multi-version, watchable. See engenho-store(3) for a tour and
- * examples/store.c for a program.
+ * libengenho-store: a store of Kubernetes resources, and of raw keys with etcd's semantics, inside
+ * your own process. Durable (a write is on disk before it is answered), multi-version, watchable. See
+ * engenho-store(3) for a tour and examples/store.c for a program.
  *
- * Threads. A store runs a thread of its own. Every function here may be called from any thread at any time, except that an
- * object (a result, a watch, a config) is used by one thread at a time. Blocking calls must not be made from a callback.
+ * Threads. A store runs a thread of its own. Every function here may be called from any thread at any
+ * time, except that an object (a result, a watch, a config) is used by one thread at a time. Blocking
+ * calls must not be made from a callback.
  *
- * Callbacks of the asynchronous functions come from engenho_dispatch, in the thread that calls it; only a store that was
- * opened with the option callbacks=thread calls them from its own thread, where they must not block.
+ * Callbacks of the asynchronous functions come from engenho_dispatch, in the thread that calls it;
+ * only a store that was opened with the option callbacks=thread calls them from its own thread, where
+ * they must not block.
  *
- * Memory. What a function returns through a `ret_` parameter belongs to the caller, who frees it with the function named
- * beside it; pointers inside it live as long as it does. Nothing is returned on failure. Arguments are copied before a
- * function returns.
+ * Memory. What a function returns through a `ret_` parameter belongs to the caller, who frees it with
+ * the function named beside it; pointers inside it live as long as it does. Nothing is returned on
+ * failure. Arguments are copied before a function returns.
  *
- * Errors. Functions return 0, or an engenho_code above 0 and fill in `error` (which may be NULL). What the rules of resources
- * refuse (a conflict, a patch that does not fit) is no error but an outcome.
+ * Errors. Functions return 0, or an engenho_code above 0 and fill in `error` (which may be NULL). What
+ * the rules of resources refuse (a conflict, a patch that does not fit) is no error but an outcome.
  *
  * ABI. Symbols are versioned (ENGENHO_1). Structs that callers fill in begin with `size` and are initialised with
  * ENGENHO_INIT, so that members can be added at their end.
@@ -97,24 +99,25 @@ ENGENHO_API engenho_config *engenho_config_new(void);
 ENGENHO_API void engenho_config_free(engenho_config *config);
 
 /*
- * Set an option: those of the daemon, by the names of its flags without dashes ("data-dir", "name", "initial-cluster",
- * "heartbeat-interval", "quota-backend-bytes", "auto-compaction-retention", "max-request-bytes", "unsafe-no-fsync",
- * "log-level", "log-outputs" ...; docs/configuration.md), and
+ * Set an option: those of the daemon, by the names of its flags without dashes ("data-dir", "name",
+ * "initial-cluster", "heartbeat-interval", "quota-backend-bytes", "auto-compaction-retention", "max-
+ * request-bytes", "unsafe-no-fsync", "log-level", "log-outputs" ...; docs/configuration.md), and
  *
  *   callbacks      "dispatch" (the default) or "thread"
  *
- * Without "data-dir" the folder is default.engenho below the working directory, as for the daemon; log lines go nowhere
- * unless "log-outputs" is set. Flags about listening are refused: a store in a process listens on nothing.
- * ENGENHO_INVALID: no such option or a value that it does not take.
+ * Without "data-dir" the folder is default.engenho below the working directory, as for the daemon; log
+ * lines go nowhere unless "log-outputs" is set. Flags about listening are refused: a store in a
+ * process listens on nothing. ENGENHO_INVALID: no such option or a value that it does not take.
  */
 ENGENHO_API engenho_code engenho_config_set(engenho_config *config, const char *name,
 					    const char *value, engenho_error *error);
 
 /*
  * Open the store, and return when it has loaded its data: reads of the local state work then, and what needs a leader
- * waits for one (engenho_wait_for_leader). A new folder becomes the single member of its own cluster, or a voter of the one
- * that "initial-cluster" names (several members are ENGENHO_UNSUPPORTED still). The config is copied. ENGENHO_LOCKED,
- * ENGENHO_CORRUPT, ENGENHO_IO, ENGENHO_NO_SPACE, ENGENHO_INVALID, ENGENHO_NO_MEMORY.
+ * waits for one (engenho_wait_for_leader). A new folder becomes the single member of its own cluster,
+ * or a voter of the one that "initial-cluster" names (several members are ENGENHO_UNSUPPORTED still).
+ * The config is copied. ENGENHO_LOCKED, ENGENHO_CORRUPT, ENGENHO_IO, ENGENHO_NO_SPACE,
+ * ENGENHO_INVALID, ENGENHO_NO_MEMORY.
  */
 ENGENHO_API engenho_code engenho_open(const engenho_config *config, engenho_store **ret_store,
 				      engenho_error *error);
@@ -126,8 +129,8 @@ ENGENHO_API engenho_code engenho_open(const engenho_config *config, engenho_stor
 ENGENHO_API void engenho_close(engenho_store *store);
 
 /*
- * For stores with callbacks=dispatch: call what is due, waiting up to `timeout_ms` (-1: for ever) for the first. Returns how
- * many were called. Several threads may dispatch.
+ * For stores with callbacks=dispatch: call what is due, waiting up to `timeout_ms` (-1: for ever) for
+ * the first. Returns how many were called. Several threads may dispatch.
  */
 ENGENHO_API int engenho_dispatch(engenho_store *store, int timeout_ms);
 /* Readable (poll(2)) while there is something to dispatch. Belongs to the store. -1 with callbacks=thread. */
@@ -242,8 +245,8 @@ ENGENHO_API engenho_code engenho_txn_commit(engenho_store *store, const engenho_
 					    engenho_error *error);
 
 /*
- * The same without waiting: `done` is called exactly once if 0 was returned, with a result (freed by the callee) or with
- * NULL and an error. `done` may be NULL.
+ * The same without waiting: `done` is called exactly once if 0 was returned, with a result (freed by
+ * the callee) or with NULL and an error. `done` may be NULL.
  */
 typedef void (*engenho_write_done)(void *ctx, engenho_write_result *result,
 				   const engenho_error *error);
@@ -347,9 +350,10 @@ ENGENHO_API engenho_code engenho_watch_open(engenho_store *store,
 					    const engenho_watch_options *options,
 					    engenho_watch **ret_watch, engenho_error *error);
 /*
- * The next events, whole revisions at a time, waiting up to `timeout_ms` (-1: for ever) for the first. Who does not fetch
- * them holds nothing up and misses nothing: they stay in the store's history. ENGENHO_TIMEOUT: none came;
- * ENGENHO_COMPACTED: the history is gone, list again; ENGENHO_UNAVAILABLE: the store is closing.
+ * The next events, whole revisions at a time, waiting up to `timeout_ms` (-1: for ever) for the first.
+ * Who does not fetch them holds nothing up and misses nothing: they stay in the store's history.
+ * ENGENHO_TIMEOUT: none came; ENGENHO_COMPACTED: the history is gone, list again; ENGENHO_UNAVAILABLE:
+ * the store is closing.
  */
 ENGENHO_API engenho_code engenho_watch_next(engenho_watch *watch, int timeout_ms,
 					    engenho_events **ret_events, engenho_error *error);
@@ -530,14 +534,14 @@ ENGENHO_API engenho_code engenho_health(engenho_store *store, engenho_error *err
 
 /* ---- catalogs -------------------------------------------------------------------------------- */
 
-/* Write all resources, as they are at one revision, into a catalog file (v1), while writes go on. A crash leaves the old
- * file or the new one, whole. */
+/* Write all resources, as they are at one revision, into a catalog file (v1), while writes go on. A
+ * crash leaves the old file or the new one, whole. */
 ENGENHO_API engenho_code engenho_catalog_export(engenho_store *store, const char *path,
 						int64_t *ret_revision, uint64_t *ret_count,
 						engenho_error *error);
-/* Put all resources of a catalog file, `batch` (0: 100) to a transaction. What is there already and differs in nothing but
- * resourceVersion and generation is passed over, so an import that was cut short is run again. ENGENHO_CATALOG: nothing was
- * changed. */
+/* Put all resources of a catalog file, `batch` (0: 100) to a transaction. What is there already and
+ * differs in nothing but resourceVersion and generation is passed over, so an import that was cut
+ * short is run again. ENGENHO_CATALOG: nothing was changed. */
 ENGENHO_API engenho_code engenho_catalog_import(engenho_store *store, const char *path,
 						uint32_t batch, uint64_t *ret_imported,
 						uint64_t *ret_unchanged, engenho_error *error);

@@ -119,14 +119,22 @@ static void targets_are_decoded(void **state)
 
 static void a_query_has_a_limit(void **state)
 {
-	char text[200] = "/a?j=1";
+	struct es_buf text;
 
 	(void)state;
+	es_buf_init(&text, es_mem_default());
+	assert_int_equal(es_buf_append_str(&text, "/a?j=1"), 0);
 	for (size_t i = 1; i < ES_HTTP_PARAMS_MAX - 1; i++)
-		strcat(text, "&j");
-	assert_string_equal(get(strcat(text, "&k=2")), "outer /a 2");
-	assert_string_equal(get(strcat(text, "&&")), "outer /a 2");
-	assert_string_equal(get(strcat(text, "&j")), "400");
+		assert_int_equal(es_buf_append_str(&text, "&j"), 0);
+	assert_int_equal(es_buf_append(&text, "&k=2", 5), 0);
+	assert_string_equal(get((const char *)text.data), "outer /a 2");
+	text.len--;
+	assert_int_equal(es_buf_append(&text, "&&", 3), 0);
+	assert_string_equal(get((const char *)text.data), "outer /a 2");
+	text.len--;
+	assert_int_equal(es_buf_append(&text, "&j", 3), 0);
+	assert_string_equal(get((const char *)text.data), "400");
+	es_buf_close(&text);
 }
 
 static void asking_costs_nothing(void **state)
