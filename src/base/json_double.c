@@ -1,6 +1,6 @@
 /*
- * Doubles from and to decimals. The C library's functions are not used: they follow the locale of the program that we are
- * linked into, and printf has no form for "as few digits as it takes".
+ * Doubles from and to decimals. The C library's functions are not used: they follow the locale of the
+ * program that we are linked into, and printf has no form for "as few digits as it takes".
  *
  * Reading: D. Lemire, "Number parsing at a gigabyte per second" (2021), which N. Mushtak and D. Lemire, "Fast number
  * parsing without fallback" (2022), prove right for every number of up to 19 digits. What has more is
@@ -116,7 +116,8 @@ double es_json_scale(uint64_t digits, int64_t exponent)
 							     : double_of_bits(significand);
 }
 
-/* A number of up to 32 * BIG_WORDS bits, the lowest first. 800 digits, 5^1142 or 2^1500 times these are below 2^4200. */
+/* A number of up to 32 * BIG_WORDS bits, the lowest first. 800 digits, 5^1142 or 2^1500 times these
+ * are below 2^4200. */
 #define BIG_WORDS 136
 struct big {
 	uint32_t words[BIG_WORDS];
@@ -256,9 +257,9 @@ static uint64_t round_to_odd(uint128 power, uint64_t factor)
 }
 
 /*
- * The interval of decimals that read as the double, ends included for even significands, is scaled by a power of ten so
- * that it holds at least one integer, and at most one multiple of ten. All is in quarters, so that ends and
- * middles are integers.
+ * The interval of decimals that read as the double, ends included for even significands, is scaled by
+ * a power of ten so that it holds at least one integer, and at most one multiple of ten. All is in
+ * quarters, so that ends and middles are integers.
  */
 static struct decimal shortest(uint64_t significand, int32_t exponent, bool lower_is_closer)
 {

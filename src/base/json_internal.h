@@ -31,8 +31,8 @@ static inline void es_json_pass_space(struct es_json_text *text)
 
 /* ---- strings ---------------------------------------------------------------------------- */
 
-/* 0x80 in the first byte (at least) that is not plain; none: 0. Plain is what stands for itself in a string: ASCII but
- * for '"', '\\' and control characters. */
+/* 0x80 in the first byte (at least) that is not plain; none: 0. Plain is what stands for itself in a
+ * string: ASCII but for '"', '\\' and control characters. */
 static inline uint64_t es_json_not_plain(uint64_t bytes)
 {
 	const uint64_t ones = UINT64_MAX / 255;
@@ -96,8 +96,9 @@ double es_json_double_of(const struct es_json_decimal *decimal);
 /* The same of digits * 10^exponent. */
 double es_json_scale(uint64_t digits, int64_t exponent);
 
-/* Made by scripts/make-pow10. 10^exponent, for ES_JSON_POW10_MIN <= exponent <= ES_JSON_POW10_MAX, as the 128 bits from its highest one on, rounded
- * up: [exponent - ES_JSON_POW10_MIN][0] is the upper half. */
+/* Made by scripts/make-pow10. 10^exponent, for ES_JSON_POW10_MIN <= exponent <= ES_JSON_POW10_MAX, as
+ * the 128 bits from its highest one on, rounded up: [exponent - ES_JSON_POW10_MIN][0] is the upper
+ * half. */
 #define ES_JSON_POW10_MIN (-342)
 #define ES_JSON_POW10_MAX 324
 extern const uint64_t es_json_pow10[ES_JSON_POW10_MAX - ES_JSON_POW10_MIN + 1][2];

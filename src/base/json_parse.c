@@ -1,10 +1,11 @@
 /*
  * Text to values, by recursive descent; the depth that the caller gives bounds the recursion.
  *
- * Members and items of a container that is not finished wait on a stack, one for all containers, and are copied to the
- * arena in one piece at the container's end. So the arena holds exactly what the value needs, and nothing is moved
- * twice. The stack begins in the parser itself: a resource of common size is read without an allocation but the
- * arena's. (Linked lists, or arrays that double in the arena, leave the arena with twice as much and are slower to read.)
+ * Members and items of a container that is not finished wait on a stack, one for all containers, and
+ * are copied to the arena in one piece at the container's end. So the arena holds exactly what the
+ * value needs, and nothing is moved twice. The stack begins in the parser itself: a resource of common
+ * size is read without an allocation but the arena's. (Linked lists, or arrays that double in the
+ * arena, leave the arena with twice as much and are slower to read.)
  *
  * P1. stack_used <= stack_cap, and both are multiples of 8.
  * P2. The part of the stack that a container uses is above the parts of those that it is in.

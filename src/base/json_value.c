@@ -5,9 +5,9 @@
 
 /*
  * A merge sort in place: the members of one object may be as many as a text has room for, in any order, so the worst
- * case has to be good; the last of equal names wins, so it has to be stable; and es_json_object_of cannot fail, so there
- * is no memory to merge into. Merging by rotation costs a factor log(n) in moves, which unsorted objects of thousands of
- * members pay.
+ * case has to be good; the last of equal names wins, so it has to be stable; and es_json_object_of
+ * cannot fail, so there is no memory to merge into. Merging by rotation costs a factor log(n) in
+ * moves, which unsorted objects of thousands of members pay.
  */
 #define INSERTION_MAX 12
 

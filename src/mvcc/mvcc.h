@@ -107,8 +107,8 @@ struct es_mvcc_range_res {
 
 /*
  * Read at the request's revision. Cost: O(log n + answer) for key order, count included; a sort or
- * bound looks at the whole range, and with a limit of 1 sorts nothing. `arena` backs ret_res->versions. ES_ECOMPACTED, ES_EFUTURE_REV,
- * ES_EINVALID_SORT, ES_ENOMEM.
+ * bound looks at the whole range, and with a limit of 1 sorts nothing. `arena` backs
+ * ret_res->versions. ES_ECOMPACTED, ES_EFUTURE_REV, ES_EINVALID_SORT, ES_ENOMEM.
  */
 int es_mvcc_range(const struct es_mvcc *store, const struct es_mvcc_range_req *req,
 		  struct es_arena *arena, struct es_mvcc_range_res *ret_res);

@@ -46,9 +46,10 @@ struct es_net_address {
 };
 
 /*
- * Bind and listen; TCP with SO_REUSEADDR, as everybody expects of a server that restarts. `accepted` is called for each connection and must start or close it before it
- * returns. *ret_port is what was bound (0 for unix). ES_EBUSY: in use; ES_EINVAL: not an address;
- * ES_EIO; ES_ENOMEM; `errmsg` names the address and the reason.
+ * Bind and listen; TCP with SO_REUSEADDR, as everybody expects of a server that restarts. `accepted`
+ * is called for each connection and must start or close it before it returns. *ret_port is what was
+ * bound (0 for unix). ES_EBUSY: in use; ES_EINVAL: not an address; ES_EIO; ES_ENOMEM; `errmsg` names
+ * the address and the reason.
  */
 int es_net_listen(struct es_net *net, const struct es_net_address *address,
 		  void (*accepted)(void *ctx, struct es_net_conn *conn), void *ctx,

@@ -5,7 +5,8 @@
 
 /*
  * Commands on resources, and their JSON form: a line of a command log, and the body of a log entry (docs/formats/
- * resource-commands.md). Everything that is not a function of the state comes frozen in them: times, and who did it. Pure.
+ * resource-commands.md). Everything that is not a function of the state comes frozen in them: times,
+ * and who did it. Pure.
  */
 enum es_resource_reason {
 	ES_RESOURCE_OPERATOR,
@@ -61,8 +62,8 @@ struct es_resource_command {
 	const struct es_resource_op *success, *failure;
 };
 
-/* Everything points into `text` and `arena`. Unknown members are ignored; revisions beyond INT64_MAX, which nothing can
- * have, become that. ES_EDECODE with `errmsg` (what and where); ES_ENOMEM. */
+/* Everything points into `text` and `arena`. Unknown members are ignored; revisions beyond INT64_MAX,
+ * which nothing can have, become that. ES_EDECODE with `errmsg` (what and where); ES_ENOMEM. */
 int es_resource_command_decode(struct es_slice text, struct es_arena *arena,
 			       struct es_resource_command *ret_command, char *errmsg,
 			       size_t errmsg_size);

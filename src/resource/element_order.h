@@ -4,8 +4,8 @@
 #include "base/json.h"
 
 /*
- * Lists whose elements are told apart by a key: by a member (`merge_key`) when they are objects, by themselves when they
- * are not (`merge_key` NULL). Keys are scalars.
+ * Lists whose elements are told apart by a key: by a member (`merge_key`) when they are objects, by
+ * themselves when they are not (`merge_key` NULL). Keys are scalars.
  */
 
 /* The key of an element; NULL when it has none, or one that is no scalar. */

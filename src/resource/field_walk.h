@@ -6,10 +6,11 @@
 
 /*
  * Walks of objects by what their schema says: a map is granular (each member is a field of its own) or atomic (one
- * field as a whole), and so is a list, whose items are told apart by key members or by value when it is granular. Where
- * nothing is known maps are granular and lists are atomic. Values need not have the types that the schema expects: what
- * a value is, it is walked as. Results share with what they are made from. ES_ENOMEM; ES_EINVAL with the walk's `errmsg` for
- * lists that cannot be told into items. Pure.
+ * field as a whole), and so is a list, whose items are told apart by key members or by value when it
+ * is granular. Where nothing is known maps are granular and lists are atomic. Values need not have the
+ * types that the schema expects: what a value is, it is walked as. Results share with what they are
+ * made from. ES_ENOMEM; ES_EINVAL with the walk's `errmsg` for lists that cannot be told into items.
+ * Pure.
  */
 struct es_walk_step {
 	const struct es_walk_step *up;
@@ -47,8 +48,8 @@ static inline void es_walk_up(struct es_walk *walk)
 const struct es_schema *es_walk_member_schema(const struct es_schema *schema, struct es_slice name,
 					      bool *ret_declared);
 
-/* The items of a granular list, sorted by element and then by position. `twins_allowed`: several may have the same one,
- * as in lists that came about before anybody looked. */
+/* The items of a granular list, sorted by element and then by position. `twins_allowed`: several may
+ * have the same one, as in lists that came about before anybody looked. */
 struct es_walk_item {
 	struct es_field_element element;
 	uint32_t position;
@@ -60,8 +61,8 @@ int es_walk_list(struct es_walk *walk, const struct es_schema *schema, const str
 int es_walk_check(struct es_walk *walk, const struct es_schema *schema,
 		  const struct es_json *object);
 
-/* All fields of an object: its leaves, items of granular lists, and containers that no type declares. Of twins nothing
- * below them. */
+/* All fields of an object: its leaves, items of granular lists, and containers that no type declares.
+ * Of twins nothing below them. */
 int es_walk_fields(struct es_walk *walk, const struct es_schema *schema,
 		   const struct es_json *object, struct es_field_set *ret_set);
 
@@ -79,8 +80,8 @@ int es_walk_remove(struct es_walk *walk, const struct es_schema *schema,
 		   struct es_json *ret_object);
 
 /*
- * `object` with what `config` says. Items of granular lists come in the order of `config`, with those that it does not
- * have between them where they were. `config` has no twins (asserted).
+ * `object` with what `config` says. Items of granular lists come in the order of `config`, with those
+ * that it does not have between them where they were. `config` has no twins (asserted).
  */
 int es_walk_merge(struct es_walk *walk, const struct es_schema *schema,
 		  const struct es_json *object, const struct es_json *config,

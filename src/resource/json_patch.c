@@ -481,12 +481,15 @@ static int add(struct patcher *patcher, const struct node *node)
 	} else if (es_slice_eq(token, ES_SLICE("-"))) {
 		index = draft->count;
 	} else if (!parse_index(token, draft->count, &index)) {
-		return refuse_at(patcher, path, "no index that an item could be added at");
+		return refuse_at(patcher, path, "no item can be added");
 	}
 	rc = insert_entry(patcher, draft, index);
-	if (rc == 0)
-		draft->entries[index] = (struct entry){token, *node};
-	return rc;
+	if (rc < 0)
+		return rc;
+	draft->entries[index] = (struct entry){.node = *node};
+	if (draft->type == ES_JSON_OBJECT)
+		draft->entries[index].name = token;
+	return 0;
 }
 
 static int take_out(struct patcher *patcher, const struct pointer *path, struct node *ret_node)

@@ -12,10 +12,12 @@
 #include "resource/util.h"
 
 /*
- * The current rules. A command is judged on targets: copies of the resources that it names, which it changes one after
- * the other; what they have become in the end is written in one transaction, at one revision.
+ * The current rules. A command is judged on targets: copies of the resources that it names, which it
+ * changes one after the other; what they have become in the end is written in one transaction, at one
+ * revision.
  *
- * R1. A revision means a change: a target that a command leaves as it was is not written. A put inside a transaction is a
+ * R1. A revision means a change: a target that a command leaves as it was is not written. A put inside
+ * a transaction is a
  *     change by definition, as are a creation and the removal of what was created.
  * R2. What is refused changes no target.
  * R3. Nothing comes from anywhere but the command, the store and the revision.
@@ -147,8 +149,9 @@ static int64_t next_generation(const struct es_resource_target *target, bool sam
 }
 
 /*
- * Into the metadata of what is to be stored: generation and resourceVersion, and with `identity` the uid (the stored one
- * when set, else its own when set, else a new one) and the stored creationTimestamp.
+ * Into the metadata of what is to be stored: generation and resourceVersion, and with `identity` the
+ * uid (the stored one when set, else its own when set, else a new one) and the stored
+ * creationTimestamp.
  */
 static int stamp(struct judging *j, const struct es_resource_target *target, bool identity,
 		 bool same_spec, struct es_json *object)
@@ -505,7 +508,8 @@ static int by_key(const void *a, const void *b)
 	return order != 0 ? order : (op_a > op_b) - (op_a < op_b);
 }
 
-/* A target for each key: *ret_targets has one for each operation, of which those with the same key share the first. */
+/* A target for each key: *ret_targets has one for each operation, of which those with the same key
+ * share the first. */
 static int read_targets(struct judging *j, const struct es_resource_op *ops, size_t count,
 			struct es_resource_target **ret_targets, size_t **ret_shared)
 {

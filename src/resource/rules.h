@@ -5,10 +5,10 @@
 #include "resource/command.h"
 
 /*
- * What a command does to the resources in a key space: the two rule sets. A command is judged on the store as it is and
- * gives a plan: the outcome, and the key-space transaction that makes it so, which the caller applies before anything
- * else changes. A plan without a transaction changes nothing and takes no revision. Pure: equal stores and equal
- * commands give equal plans, to the byte.
+ * What a command does to the resources in a key space: the two rule sets. A command is judged on the
+ * store as it is and gives a plan: the outcome, and the key-space transaction that makes it so, which
+ * the caller applies before anything else changes. A plan without a transaction changes nothing and
+ * takes no revision. Pure: equal stores and equal commands give equal plans, to the byte.
  */
 enum es_resource_outcome {
 	ES_RESOURCE_CREATED,
@@ -37,16 +37,16 @@ struct es_resource_plan {
 	struct es_slice reason;
 	size_t cause_count;
 	const struct es_resource_cause *causes;
-	/* The object afterwards (of a delete: its last state, stamped with the deleting revision), canonical JSON; empty for
-	 * a txn and where there is none. Unchanged and NoOp: as it is. */
+	/* The object afterwards (of a delete: its last state, stamped with the deleting revision),
+	 * canonical JSON; empty for a txn and where there is none. Unchanged and NoOp: as it is. */
 	struct es_slice object;
 	int64_t create_revision, mod_revision; /* of `object`; 0 without one */
 	/* NULL: nothing to do. */
 	const struct es_mvcc_txn *txn;
 };
 
-/* Containers in each other that a stored value may have, so that every one fits into a catalog file. What the boundary
- * lets through and what patches make is no deeper. */
+/* Containers in each other that a stored value may have, so that every one fits into a catalog file.
+ * What the boundary lets through and what patches make is no deeper. */
 #define ES_RESOURCE_DEPTH_MAX (ES_JSON_DEPTH_MAX - 5)
 
 /*
@@ -57,23 +57,24 @@ struct es_resource_plan {
 int es_resource_plan(const struct es_mvcc *store, const struct es_resource_command *command,
 		     struct es_arena *arena, struct es_resource_plan *ret_plan);
 
-/* Rules v0: the version stamped is the command's log index; the plan's revisions are the store's. ES_EINVAL: a txn, which
- * they do not have; ES_ENOMEM. */
+/* Rules v0: the version stamped is the command's log index; the plan's revisions are the store's.
+ * ES_EINVAL: a txn, which they do not have; ES_ENOMEM. */
 int es_resource_plan_v0(const struct es_mvcc *store, const struct es_resource_command *command,
 			uint64_t index, struct es_arena *arena, struct es_resource_plan *ret_plan);
 
 /*
- * The boundary, before a command is proposed (not part of replay): fill in what a create leaves out: apiVersion, kind,
- * metadata.name, metadata.namespace, metadata.creationTimestamp (`now`: RFC 3339, UTC, whole seconds), and check that
- * what is there agrees with the key; null and "" count as left out. `creating` is whether the key holds nothing now: else
- * nothing is filled in. Values that are not objects are left alone. ES_EINVAL with `errmsg` ("metadata.name is \"a\", the
- * key says \"b\""), for values nested deeper than ES_RESOURCE_DEPTH_MAX as well; ES_ENOMEM.
+ * The boundary, before a command is proposed (not part of replay): fill in what a create leaves out:
+ * apiVersion, kind, metadata.name, metadata.namespace, metadata.creationTimestamp (`now`: RFC 3339,
+ * UTC, whole seconds), and check that what is there agrees with the key; null and "" count as left
+ * out. `creating` is whether the key holds nothing now: else nothing is filled in. Values that are not
+ * objects are left alone. ES_EINVAL with `errmsg` ("metadata.name is \"a\", the key says \"b\""), for
+ * values nested deeper than ES_RESOURCE_DEPTH_MAX as well; ES_ENOMEM.
  */
 int es_resource_fill_in(const struct es_resource_key *key, const struct es_json *value,
 			bool creating, struct es_slice now, struct es_arena *arena,
 			struct es_json *ret_value, char *errmsg, size_t errmsg_size);
-/* The key's own fields: version, kind and name are not empty, none is longer than 253 bytes, and no control characters
- * or '/' are in them. ES_EINVAL with `errmsg`. */
+/* The key's own fields: version, kind and name are not empty, none is longer than 253 bytes, and no
+ * control characters or '/' are in them. ES_EINVAL with `errmsg`. */
 int es_resource_key_check(const struct es_resource_key *key, char *errmsg, size_t errmsg_size);
 
 #endif

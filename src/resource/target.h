@@ -33,8 +33,8 @@ int es_resource_text(const struct es_json *value, size_t guess, struct es_arena 
 int es_resource_set_members(struct es_arena *arena, const struct es_json *object,
 			    const struct es_json_member *members, size_t count,
 			    struct es_json *ret_object);
-/* The same in its "metadata", which is made when it is absent. When the metadata, or `object`, is not an object, all stays
- * as it is. */
+/* The same in its "metadata", which is made when it is absent. When the metadata, or `object`, is not
+ * an object, all stays as it is. */
 int es_resource_set_metadata(struct es_arena *arena, struct es_json *object,
 			     const struct es_json_member *members, size_t count);
 /* A revision as resources have it. NULL: memory is out. */

@@ -4,10 +4,10 @@
 #include "store/internal.h"
 
 /*
- * Writes of raw keys as the log holds them: etcd's requests (engine/command.h), encoded into `arena`, together with the
- * transaction that each stands for. Checked as etcd checks them. `max_ops` bounds each list of a transaction. Any thread.
- * ES_EEMPTY_KEY, ES_ETOO_MANY_OPS, ES_EDUPLICATE_KEY, ES_EINVAL for an unknown kind of operation, target or relation,
- * ES_ENOMEM.
+ * Writes of raw keys as the log holds them: etcd's requests (engine/command.h), encoded into `arena`,
+ * together with the transaction that each stands for. Checked as etcd checks them. `max_ops` bounds
+ * each list of a transaction. Any thread. ES_EEMPTY_KEY, ES_ETOO_MANY_OPS, ES_EDUPLICATE_KEY,
+ * ES_EINVAL for an unknown kind of operation, target or relation, ES_ENOMEM.
  */
 struct es_store_request {
 	enum es_command_kind kind;

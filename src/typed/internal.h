@@ -38,7 +38,8 @@ void es_typed_lists_stop(struct es_typed *typed);
 bool es_typed_watches_work(struct es_typed *typed);
 bool es_typed_watches_tick(struct es_typed *typed, uint64_t now_ms);
 
-/* The range of all keys that begin with `prefix`, which ends in a byte below 255. The end is built in `end`. ES_ENOMEM. */
+/* The range of all keys that begin with `prefix`, which ends in a byte below 255. The end is built in
+ * `end`. ES_ENOMEM. */
 int es_typed_prefix_range(struct es_slice prefix, struct es_buf *end,
 			  struct es_mvcc_range *ret_range);
 

@@ -8,7 +8,8 @@
 /*
  * Operations on resources for whoever serves them, the gRPC service and the library: what happens before a command is
  * proposed, and reads and watches in slices of the loop. Loop thread only. Texts are UTF-8 for people; statuses are
- * those of the functions below. All requests are borrowed until their callback unless it is said that they are copied.
+ * those of the functions below. All requests are borrowed until their callback unless it is said that
+ * they are copied.
  */
 struct es_typed;
 
@@ -31,9 +32,9 @@ void es_typed_close(struct es_typed *typed, void (*closed)(void *ctx), void *ctx
 /* ---- writes ---------------------------------------------------------------------------------- */
 
 /*
- * A command under way. The caller embeds it, sets `op.done` and `op.arena`, and keeps it, the arena and what the command
- * points to alive until `done`, which comes exactly once, from the loop, after es_typed_write returned 0. `op.resource`
- * is the result, readable inside `done` only.
+ * A command under way. The caller embeds it, sets `op.done` and `op.arena`, and keeps it, the arena
+ * and what the command points to alive until `done`, which comes exactly once, from the loop, after
+ * es_typed_write returned 0. `op.resource` is the result, readable inside `done` only.
  */
 struct es_typed_write {
 	struct es_engine_op op;
@@ -44,9 +45,9 @@ struct es_typed_write {
 #define ES_TYPED_VALUE_DEPTH_MAX 122
 
 /*
- * Check the command's keys and values, fill in what a create leaves out and the times of an apply and of a delete, and
- * propose it. < 0: refused, `done` is not called; `errmsg` says why. ES_EINVAL; ES_ETOO_LARGE: above --max-request-bytes;
- * as es_engine_resource otherwise.
+ * Check the command's keys and values, fill in what a create leaves out and the times of an apply and
+ * of a delete, and propose it. < 0: refused, `done` is not called; `errmsg` says why. ES_EINVAL;
+ * ES_ETOO_LARGE: above --max-request-bytes; as es_engine_resource otherwise.
  */
 int es_typed_write(struct es_typed *typed, struct es_typed_write *write,
 		   const struct es_resource_command *command, char *errmsg, size_t errmsg_size);
@@ -89,13 +90,14 @@ struct es_typed_list {
 };
 
 /*
- * A page of a list. The struct is the caller's, zeroed but for the request; a large list takes several turns of the loop.
- * Through `done`, with a text: ES_EINVAL (a selector or token), ES_ECOMPACTED ("too old resource version: N"),
- * ES_EFUTURE_REV ("too large resource version: N, current: M"), ES_ENOMEM, ES_ENO_LEADER and the like.
+ * A page of a list. The struct is the caller's, zeroed but for the request; a large list takes several
+ * turns of the loop. Through `done`, with a text: ES_EINVAL (a selector or token), ES_ECOMPACTED ("too
+ * old resource version: N"), ES_EFUTURE_REV ("too large resource version: N, current: M"), ES_ENOMEM,
+ * ES_ENO_LEADER and the like.
  */
 void es_typed_list_begin(struct es_typed *typed, struct es_typed_list *list);
-/* After `done`, whatever it said, and before the engine is closed; or before it, to give up: it will not come any more. Releases everything but the
- * arena. */
+/* After `done`, whatever it said, and before the engine is closed; or before it, to give up: it will
+ * not come any more. Releases everything but the arena. */
 void es_typed_list_end(struct es_typed_list *list);
 
 /* One resource: the list of it, with `items` NULL when there is none. As above. */
@@ -139,10 +141,11 @@ int es_typed_watch_open(struct es_typed *typed, const struct es_typed_watch_spec
 void es_typed_watch_close(struct es_typed_watch *watch);
 
 /*
- * Up to `max` events, and no further revision once `bytes_soft_max` bytes are taken; looks at a bounded number of changes.
- * *ret_count may be 0 with *ret_again true: call again in a later turn of the loop. Events of one revision come in one
- * call unless there are more than 64 of them or than `max`.
- * ES_ECOMPACTED: "too old resource version"; ES_ENOMEM: nothing was taken, try again. `arena` backs the events.
+ * Up to `max` events, and no further revision once `bytes_soft_max` bytes are taken; looks at a
+ * bounded number of changes. *ret_count may be 0 with *ret_again true: call again in a later turn of
+ * the loop. Events of one revision come in one call unless there are more than 64 of them or than
+ * `max`. ES_ECOMPACTED: "too old resource version"; ES_ENOMEM: nothing was taken, try again. `arena`
+ * backs the events.
  */
 int es_typed_watch_next(struct es_typed_watch *watch, struct es_arena *arena,
 			struct es_typed_event *ret_events, size_t max, size_t bytes_soft_max,

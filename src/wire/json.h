@@ -7,9 +7,9 @@
 
 /*
  * Protobuf messages as JSON, by their descriptors: the JSON mapping of proto3 (protobuf.dev/programming-guides/json).
- * Written: names in lowerCamelCase, 64-bit integers as strings, enums by name, bytes in base64. Read: names in either form,
- * integers as numbers or strings, enums by name or number, base64 of either alphabet, null for "not set". A member that
- * the message does not have is an error.
+ * Written: names in lowerCamelCase, 64-bit integers as strings, enums by name, bytes in base64. Read:
+ * names in either form, integers as numbers or strings, enums by name or number, base64 of either
+ * alphabet, null for "not set". A member that the message does not have is an error.
  */
 struct es_wire_json_options {
 	/* Names of bytes fields, as in the .proto file, that hold JSON themselves: written and read in place.
@@ -20,8 +20,8 @@ struct es_wire_json_options {
 };
 
 /*
- * A message in `arena`, from an object; borrows from `value`. ES_EDECODE with `errmsg`: where and what ("key.name: expected
- * a string"); ES_ENOMEM. As deep as the value.
+ * A message in `arena`, from an object; borrows from `value`. ES_EDECODE with `errmsg`: where and what
+ * ("key.name: expected a string"); ES_ENOMEM. As deep as the value.
  */
 int es_wire_json_read(const ProtobufCMessageDescriptor *descriptor, const struct es_json *value,
 		      const struct es_wire_json_options *options, struct es_arena *arena,

@@ -1,6 +1,6 @@
 /*
- * Server-side apply. The first byte: bit 0 is force, bit 1 takes a built-in kind's schema. Then lines: the object (empty:
- * there is none), and what the managers a and b apply in turn.
+ * Server-side apply. The first byte: bit 0 is force, bit 1 takes a built-in kind's schema. Then lines:
+ * the object (empty: there is none), and what the managers a and b apply in turn.
  */
 #include "base/assert.h"
 #include "base/json.h"
