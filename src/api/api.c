@@ -37,6 +37,7 @@ int es_api_register(struct es_rpc_server *server, struct es_engine *engine,
 		es_api_cluster_register, es_api_auth_register,
 		es_api_lock_register,    es_api_election_register,
 		es_api_health_register,  es_api_resource_store_register,
+		es_api_gateway_register,
 	};
 	const struct es_typed_config typed = {
 		.mem = config->mem, .env = config->env, .loop = config->loop, .engine = engine};

@@ -21,8 +21,9 @@ struct es_api_config {
 	const char *version; /* as Maintenance.Status tells it: the etcd version we stand for */
 };
 
-/* Registers KV, Watch, Lease, Cluster, Maintenance, Auth, Lock, Election and grpc.health.v1 with
- * the server. The engine and the server are borrowed. ES_ENOMEM. */
+/* Registers KV, Watch, Lease, Cluster, Maintenance, Auth, Lock, Election, grpc.health.v1 and
+ * engenho.v1.ResourceStore with the server, the last also for plain HTTP with JSON (/engenho/v1/).
+ * The engine and the server are borrowed. ES_ENOMEM. */
 int es_api_register(struct es_rpc_server *server, struct es_engine *engine,
 		    const struct es_api_config *config, struct es_api **ret_api);
 

@@ -45,6 +45,7 @@ int es_api_election_register(struct es_api *api);
 int es_api_health_register(struct es_api *api);
 int es_api_resource_store_register(struct es_api *api);
 int es_api_resource_watch_register(struct es_api *api); /* the same service */
+int es_api_gateway_register(struct es_api *api);        /* behind the services that it serves */
 
 /* range.c: ends answers that their clients have stopped taking. */
 void es_api_kv_tick(struct es_api *api, uint64_t now_ms);

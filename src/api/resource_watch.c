@@ -239,7 +239,8 @@ int es_api_resource_watch_register(struct es_api *api)
 		 .kind = ES_RPC_SERVER_STREAM,
 		 .message = watch,
 		 .writable = watch_writable,
-		 .closed = watch_closed},
+		 .closed = watch_closed,
+		 .waits = true},
 	};
 
 	return es_rpc_register(api->server, methods, ES_ARRAY_LEN(methods), api);

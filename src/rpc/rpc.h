@@ -86,8 +86,8 @@ struct es_rpc_method {
 	void (*half_closed)(struct es_rpc_call *call);
 	void (*writable)(struct es_rpc_call *call);
 	void (*closed)(struct es_rpc_call *call);
-	/* Unary: answered when something else has happened, maybe by another call on the same
-	 * connection, which must not wait for this one's answer. */
+	/* Not bidirectional: answered when something else has happened, maybe by another call on the
+	 * same connection, which must not wait for this one's (first) answer. */
 	bool waits;
 };
 
