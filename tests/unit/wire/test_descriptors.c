@@ -77,6 +77,7 @@ static void every_import_is_there(void **state)
 static void every_service_is_named_once(void **state)
 {
 	static const char *const wanted[] = {
+		"engenho.v1.ResourceStore",
 		"etcdserverpb.KV",
 		"etcdserverpb.Watch",
 		"etcdserverpb.Lease",
