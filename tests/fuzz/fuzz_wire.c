@@ -1,12 +1,16 @@
 /*
  * What a client may send, as raw bytes: HTTP/1.1 or HTTP/2, whole and in pieces, to a server with
- * echo methods and handlers. The first byte is the length of the pieces (0: whole). The second says
+ * echo methods, some through JSON too, and handlers. The first byte is the length of the pieces (0: whole). The second says
  * what the listener shows (modulo 3), and when memory runs out for a moment (0: never). The rest is
- * what the client sends. What it takes goes through buffers of random sizes, seeded by the input. Nothing may be left when the connection is gone.
+ * what the client sends. What it takes goes through buffers of random sizes, seeded by the input.
+ * Nothing may be left when the connection is gone.
  */
 #include "base/assert.h"
 #include "base/rng.h"
+#include "rpc/gateway.h"
 #include "rpc/internal.h"
+#include "wire/json.h"
+#include "wire/resource_store.pb-c.h"
 
 #define CAP_MAX ((size_t)256 << 10)
 
@@ -47,6 +51,20 @@ static void hang(struct es_rpc_call *call, struct es_slice request)
 	(void)request;
 }
 
+/* The request several times; an odd one goes on for ever. */
+static void stream(struct es_rpc_call *call, struct es_slice request)
+{
+	for (int i = 0; i < 5; i++)
+		echo(call, request);
+	if (request.len % 2 == 0)
+		es_rpc_finish(call, request.len == 0 ? ES_GRPC_OK : ES_GRPC_ABORTED, "even");
+}
+
+static void writable(struct es_rpc_call *call)
+{
+	es_rpc_finish(call, ES_GRPC_OK, NULL);
+}
+
 static void half_closed(struct es_rpc_call *call)
 {
 	es_rpc_finish_status(call, 0);
@@ -57,11 +75,26 @@ static const struct es_rpc_method methods[] = {
 	{.service = "t.S", .name = "Large", .kind = ES_RPC_UNARY, .message = large},
 	{.service = "t.S", .name = "Hang", .kind = ES_RPC_SERVER_STREAM, .message = hang},
 	{.service = "t.S",
+	 .name = "Stream",
+	 .kind = ES_RPC_SERVER_STREAM,
+	 .message = stream,
+	 .writable = writable},
+	{.service = "t.S",
 	 .name = "Bidi",
 	 .kind = ES_RPC_BIDI,
 	 .message = echo,
 	 .half_closed = half_closed},
 };
+
+static const char *const json_fields[] = {"value", NULL};
+static const struct es_wire_json_options json = {json_fields, true};
+#define PUT &engenho__v1__put_request__descriptor
+static const struct es_rpc_route routes[] = {
+	{"echo", "/t.S/Echo", PUT, PUT},
+	{"hang", "/t.S/Hang", PUT, PUT},
+	{"stream", "/t.S/Stream", PUT, PUT},
+};
+static const struct es_rpc_gateway gateway = {"/g/", routes, ES_ARRAY_LEN(routes), &json};
 
 static void answer(void *ctx, struct es_http_request *request)
 {
@@ -149,6 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (es_rpc_server_new(&config, &server) == 0) {
 		if (es_rpc_register(server, methods, ES_ARRAY_LEN(methods), NULL) == 0 &&
 		    es_http_register(server, handlers, ES_ARRAY_LEN(handlers), NULL) == 0 &&
+		    es_rpc_gateway_register(server, &gateway) == 0 &&
 		    es_rpc_conn_new(server, &face, NULL, &conn) == 0)
 			serve(server, conn, &clock, data, size);
 		es_rpc_server_free(server);

@@ -145,6 +145,14 @@ def wire():
                       b"3;x=y\r\nabc\r\n0\r\nT: u\r\n\r\n",
         "h1-pipelined": b"\0\0" + b"GET /get HTTP/1.1\r\nHost: a\r\n\r\n" * 3 + b"HEAD /get HTTP/1.0\r\n\r\n",
         "h1-expect": b"\1\0POST /post HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+        "h1-json": b"\0\2POST /g/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 22\r\n\r\n{\"key\":{\"name\":\"abc\"}}"
+                   b"POST /g/stream HTTP/1.1\r\nHost: a\r\nContent-Length: 23\r\n\r\n{\"key\":{\"name\":\"abcd\"}}",
+        "h1-json-stream": b"\5\0POST /g/stream HTTP/1.0\r\nGrpc-Timeout: 50m\r\nContent-Length: 16\r\n\r\n{\"value\": [1,{}]}",
+        "h2-json": b"\0\2" + preface + b"".join(
+            h2_headers(stream, path) + h2_frame(data, 1, stream, body) for stream, path, body in (
+                (1, b"/g/echo", b'{"value":{"a":1}}'), (3, b"/g/stream", b'{"key":{"kind":"Pod"}}'), (5, b"/g/hang", b""),
+                (7, b"/g/stream", b'{"value":"' + b"x" * 3000 + b'"}'), (9, b"/g/no", b"{}"), (11, b"/g/echo", b"{")))
+            + h2_frame(rst, 0, 5, b"\0\0\0\x08"),
         "h1-upgrade": b"\0\0GET /get HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
     }
 
@@ -282,6 +290,23 @@ def catalog():
     return {**payloads, "file": b"\0" + (vectors / "00-hand.snap").read_bytes(), "empty": b"\0" + (vectors / "04-empty.snap").read_bytes()}
 
 
+def transcode():
+    """A byte that says which message, and its JSON."""
+    key = b'{"group":"apps","version":"v1","kind":"Deployment","namespace":"default","name":"a"}'
+    return {
+        "put": b"\0" + b'{"key":' + key + b',"value":{"spec":{"n":[1,2.5,null]}},"expected":"7","reason":"SCHEDULER"}',
+        "patch": b"\1" + b'{"key":' + key + b',"patch":[{"op":"add"}],"type":1,"field_manager":"me","force":true}',
+        "txn": b"\2" + b'{"compares":[{"key":' + key + b',"modRevision":3}],"success":[{"key":' + key + b',"value":null},{"key":{}}]}',
+        "list": b"\3" + b'{"version":"v1","kind":"Pod","labelSelector":"a=b","limit":500,"continue":"x","consistency":"EXACT"}',
+        "watch": b"\4" + b'{"version":"v1","kind":"Pod","fromRevision":"12","bookmarkIntervalMs":4294967295}',
+        "answer": b"\5" + b'{"outcome":"APPLY_CONFLICT","resource":{"value":{}},"causes":[{"manager":"\\u00e4","field":".a"},{}]}',
+        "range": b"\6" + b'{"key":"Zm9v","range_end":"AA==","limit":"1","sort_order":"DESCEND","serializable":false}',
+        "txn-etcd": b"\7" + b'{"success":[{"requestTxn":{"failure":[{"requestPut":{"key":"YQ==","value":"Yg=="}}]}}]}',
+        "nothing": b"\0 ",
+        "wrong": b'\0{"key":[]}',
+    }
+
+
 def selector():
     """Three lines: labels, fields, the object."""
     pod = b'{"metadata":{"labels":{"a":"b","e":"g","h":"5","x.io/k":""},"name":"n"},"spec":{"n":-1,"t":true,"d":1.5,"a.b":"x,y"}}'
@@ -329,6 +354,7 @@ save("request", request())
 save("log_entry", log_entry())
 save("segment", segment())
 save("checkpoint", checkpoint())
+save("transcode", transcode())
 save("wire", wire())
 save("grpc_frame", grpc_frame())
 save("grpc_text", grpc_text())
