@@ -166,7 +166,7 @@ static int check(const struct es_config *config, struct es_arena *arena,
 			       "not supported yet: more than one member (--initial-cluster names "
 			       "\"%.*s\" beside \"%s\")",
 			       (int)parsed->other_len, parsed->other, config->name);
-		return ES_EINVAL;
+		return ES_EUNIMPLEMENTED;
 	}
 	rc = es_urls_parse(arena, (const char *)parsed->own.data, ret_own, why, sizeof(why));
 	if (rc == ES_EINVAL)
@@ -187,7 +187,7 @@ int es_cluster_bootstrap(const struct es_config *config, struct es_arena *arena,
 			       "(--initial-cluster-state=existing, and %s holds no "
 			       "data of a member)",
 			       config->data_dir);
-		return ES_EINVAL;
+		return ES_EUNIMPLEMENTED;
 	}
 	es_buf_init(&parsed.own, es_mem_default());
 	rc = parse(config, &parsed);

@@ -15,8 +15,8 @@ struct es_cluster_ids {
 
 /*
  * For the first start: checks --initial-cluster against the name and the advertised peer URLs
- * and derives the ids. ES_EINVAL with etcd's text, or with "not supported yet" for more than one
- * member and for joining an existing cluster. ES_ENOMEM.
+ * and derives the ids. ES_EINVAL with etcd's text; ES_EUNIMPLEMENTED ("not supported yet") for more
+ * than one member and for joining an existing cluster; ES_ENOMEM.
  */
 int es_cluster_bootstrap(const struct es_config *config, struct es_arena *arena,
 			 struct es_cluster_ids *ret_ids, char *errmsg, size_t errmsg_size);

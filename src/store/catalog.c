@@ -27,6 +27,14 @@ static engenho_code catalog_error(engenho_error *error, enum es_catalog_error fr
 	return ENGENHO_CATALOG;
 }
 
+/* "not found" and "exists" are said of resources and leases only. */
+static engenho_code file_error(engenho_error *error, int status, const char *text)
+{
+	if (status == ES_ENOENT || status == ES_EEXIST || status == ES_EBUSY)
+		status = ES_EIO;
+	return es_store_fail(error, status, text[0] != '\0' ? text : NULL);
+}
+
 /* ---- export ---------------------------------------------------------------------------------- */
 
 struct entry {
@@ -188,7 +196,7 @@ static engenho_code save(struct export *e, const char *path)
 		rc = es_catalog_save(es_fs_posix(), path, es_buf_slice(&file), errmsg,
 				     sizeof(errmsg));
 	es_buf_close(&file);
-	return rc < 0 ? es_store_fail(e->error, rc, errmsg[0] != '\0' ? errmsg : NULL) : code;
+	return rc < 0 ? file_error(e->error, rc, errmsg) : code;
 }
 
 engenho_code engenho_catalog_export(engenho_store *store, const char *path, int64_t *ret_revision,
@@ -525,8 +533,7 @@ static engenho_code import_file(struct import *m, const char *path)
 		return es_store_fail(m->error, ES_ENOMEM, NULL);
 	rc = es_catalog_load(es_fs_posix(), es_mem_default(), path, &file, errmsg, sizeof(errmsg));
 	if (rc < 0)
-		return es_store_fail(m->error, rc == ES_ENOENT ? ES_EIO : rc,
-				     errmsg[0] != '\0' ? errmsg : NULL);
+		return file_error(m->error, rc, errmsg);
 	code = read_file(m, file);
 	es_free(es_mem_default(), (void *)(uintptr_t)file.data);
 	return code;

@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 /*
- *  W1. A batch is made only while there is room for it; `full` says that the loop stopped for want of room, and who
- *      makes room tells it (`kick`).
+ *  W1. A batch is made only while there is room for it; `full` says that the loop stopped for want of
+ *      room, and who makes room tells it (`kick`).
  *  W2. `fd` is readable exactly while a batch is there, or the watch has ended.
- *  W3. `store` is set exactly as long as the loop knows the watch: while it is set, under the mutex, the store is there.
- *  W4. A watch is served by the loop while it is in `work`; it leaves it when it is full, has ended, or has nothing.
+ *  W3. `store` is set exactly as long as the loop knows the watch: while it is set, under the mutex, the
+ *      store is there.
+ *  W4. A watch is served by the loop while it is in `work`; it leaves it when it is full, has ended, or
+ *      has nothing.
  */
 enum {
 	READY_MAX = 4,

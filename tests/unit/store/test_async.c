@@ -1,0 +1,307 @@
+#include "store/support.h"
+
+/* Calls from many threads, and calls that nobody waits for. */
+enum { THREADS = 8, PUTS = 100, IN_FLIGHT = 500 };
+
+struct counts {
+	struct fixture *f;
+	atomic_int done, failed;
+	pthread_t last_thread; /* that called back */
+	engenho_code code;     /* of the last that failed */
+	int number;
+};
+
+static void *put_many(void *arg)
+{
+	struct counts *c = arg;
+	int number = c->number;
+
+	for (int i = 0; i < PUTS; i++) {
+		const engenho_key key = config_map("shared");
+		engenho_write_result *result;
+		char name[32], value[64];
+		engenho_error error;
+
+		(void)snprintf(name, sizeof(name), "t%d-%d", number, i);
+		(void)numbered(value, sizeof(value), i);
+		if (engenho_kv_put(c->f->store, bytes(name), bytes(value), 0, NULL, &error) != 0 ||
+		    engenho_put(c->f->store, &key, bytes(value), NULL, &result, &error) != 0) {
+			atomic_fetch_add(&c->failed, 1);
+			c->code = error.code;
+			continue;
+		}
+		engenho_write_result_free(result);
+		atomic_fetch_add(&c->done, 1);
+	}
+	return NULL;
+}
+
+static void many_threads_write(void **state)
+{
+	struct fixture *f = *state;
+	struct counts counts[THREADS];
+	pthread_t threads[THREADS];
+	engenho_range_result *result;
+	int done = 0;
+
+	for (int i = 0; i < THREADS; i++) {
+		counts[i] = (struct counts){.f = f, .number = i};
+		assert_int_equal(pthread_create(&threads[i], NULL, put_many, &counts[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		(void)pthread_join(threads[i], NULL);
+		done += counts[i].done;
+	}
+	assert_int_equal(done, THREADS * PUTS);
+	result = range(f, "t", bytes("u"));
+	assert_int_equal(result->count, THREADS * PUTS);
+	engenho_range_result_free(result);
+}
+
+static void count(struct counts *c, const engenho_error *error)
+{
+	c->last_thread = pthread_self();
+	if (error == NULL) {
+		atomic_fetch_add(&c->done, 1);
+		return;
+	}
+	c->code = error->code;
+	atomic_fetch_add(&c->failed, 1);
+}
+
+static void on_write(void *ctx, engenho_write_result *result, const engenho_error *error)
+{
+	count(ctx, error);
+	assert_true((result == NULL) == (error != NULL));
+	engenho_write_result_free(result);
+}
+
+static void on_kv(void *ctx, int64_t revision, const engenho_error *error)
+{
+	assert_true(error != NULL || revision > 1);
+	count(ctx, error);
+}
+
+static void on_list(void *ctx, engenho_list_result *result, const engenho_error *error)
+{
+	count(ctx, error);
+	engenho_list_result_free(result);
+}
+
+/* One of each kind. The arguments are gone when it returns. */
+static void begin_all(struct fixture *f, struct counts *c)
+{
+	engenho_list_options options = config_maps();
+	engenho_txn txn = ENGENHO_INIT(engenho_txn);
+	char *name = strdup("a");
+	char *value = strdup("{\"data\":{\"b\":\"1\"}}");
+	const engenho_key key = config_map(name);
+	const engenho_op op = {config_map(name), false, bytes(value)};
+
+	txn.success_count = 1;
+	txn.success = &op;
+	MUST(f, engenho_put_async(f->store, &key, bytes(value), NULL, on_write, c, &f->error));
+	MUST(f, engenho_patch_async(f->store, &key, ENGENHO_PATCH_MERGE, bytes(value), NULL,
+				    on_write, c, &f->error));
+	MUST(f, engenho_txn_commit_async(f->store, &txn, NULL, on_write, c, &f->error));
+	MUST(f, engenho_list_async(f->store, &options, on_list, c, &f->error));
+	MUST(f, engenho_get_async(f->store, &key, ENGENHO_NOT_OLDER_THAN, 0, on_list, c,
+				  &f->error)); /* perhaps not there yet */
+	MUST(f, engenho_delete_async(f->store, &key, NULL, on_write, c, &f->error));
+	MUST(f, engenho_kv_put_async(f->store, bytes(name), bytes(value), 0, on_kv, c, &f->error));
+	memset(name, 'x', strlen(name));
+	memset(value, 'x', strlen(value));
+	free(name);
+	free(value);
+}
+
+static void callbacks_come_from_dispatch(void **state)
+{
+	struct fixture *f = *state;
+	struct counts c = {.f = f};
+	struct pollfd pollfd = {.fd = engenho_dispatch_fd(f->store), .events = POLLIN};
+	int called = 0;
+
+	assert_true(pollfd.fd >= 0);
+	assert_int_equal(engenho_dispatch(f->store, 0), 0);
+	assert_int_equal(poll(&pollfd, 1, 0), 0);
+	begin_all(f, &c);
+	assert_int_equal(poll(&pollfd, 1, 10000), 1);
+	assert_int_equal(c.done, 0);
+	while (called < 7)
+		called += engenho_dispatch(f->store, 10000);
+	assert_int_equal(called, 7);
+	assert_int_equal(c.done + c.failed, 7);
+	assert_true(c.failed == 0 || (c.failed == 1 && c.code == ENGENHO_NOT_FOUND));
+	assert_true(pthread_equal(c.last_thread, pthread_self()));
+	assert_int_equal(engenho_dispatch(f->store, 10), 0);
+	assert_int_equal(poll(&pollfd, 1, 0), 0);
+}
+
+static void wait_for(struct counts *c, int all)
+{
+	for (int i = 0; i < 10000 && c->done + c->failed < all; i++)
+		(void)usleep(1000);
+	assert_int_equal(c->done + c->failed, all);
+}
+
+static void callbacks_come_from_the_thread_when_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct counts c = {.f = f};
+
+	assert_int_equal(engenho_dispatch_fd(f->store), -1);
+	begin_all(f, &c);
+	wait_for(&c, 7);
+	assert_int_equal(engenho_dispatch(f->store, 0), 0);
+	store_close(f); /* joins the thread, and with it what it wrote */
+	assert_false(pthread_equal(c.last_thread, pthread_self()));
+}
+
+static void blocks(void *ctx, int64_t revision, const engenho_error *error)
+{
+	struct counts *c = ctx;
+	engenho_error mine;
+
+	(void)revision;
+	(void)error;
+	c->code = engenho_kv_put(c->f->store, bytes("b"), bytes("1"), 0, NULL, &mine);
+	/* One that does not wait is all right. */
+	assert_int_equal(
+		engenho_kv_put_async(c->f->store, bytes("c"), bytes("1"), 0, on_kv, c, &mine),
+		ENGENHO_OK);
+}
+
+static void a_callback_in_the_thread_may_not_wait(void **state)
+{
+	struct fixture *f = *state;
+	struct counts c = {.f = f};
+
+	MUST(f, engenho_kv_put_async(f->store, bytes("a"), bytes("1"), 0, blocks, &c, &f->error));
+	wait_for(&c, 1);
+	store_close(f);
+	assert_int_equal(c.code, ENGENHO_INVALID);
+}
+
+static void nobody_needs_to_listen(void **state)
+{
+	struct fixture *f = *state;
+	char *value;
+
+	MUST(f, engenho_kv_put_async(f->store, bytes("a"), bytes("1"), 0, NULL, NULL, &f->error));
+	assert_int_equal(engenho_dispatch(f->store, 10000), 1);
+	value = get_key(f, "a");
+	assert_string_equal(value, "1");
+	free(value);
+}
+
+static void mistakes_are_told_at_once(void **state)
+{
+	struct fixture *f = *state;
+	const engenho_key key = config_map("a");
+	struct counts c = {.f = f};
+
+	REFUSED(f, ENGENHO_INVALID,
+		engenho_put_async(f->store, &key, bytes("{"), NULL, on_write, &c, &f->error));
+	REFUSED(f, ENGENHO_INVALID,
+		engenho_kv_put_async(f->store, bytes(""), bytes("1"), 0, on_kv, &c, &f->error));
+	assert_int_equal(engenho_dispatch(f->store, 10), 0);
+	/* What only the store can see comes later. */
+	MUST(f, engenho_kv_put_async(f->store, bytes("a"), bytes("1"), 99, on_kv, &c, &f->error));
+	assert_int_equal(engenho_dispatch(f->store, 10000), 1);
+	assert_true(c.failed == 1 && c.code == ENGENHO_NOT_FOUND);
+}
+
+static void close_ends_what_is_under_way(void **state)
+{
+	struct fixture *f = *state;
+	struct counts c = {.f = f};
+	char key[16];
+
+	for (int i = 0; i < IN_FLIGHT; i++) {
+		(void)snprintf(key, sizeof(key), "k%03d", i);
+		MUST(f, engenho_kv_put_async(f->store, bytes(key), bytes("1"), 0, on_kv, &c,
+					     &f->error));
+	}
+	store_close(f);
+	assert_int_equal(c.done + c.failed, IN_FLIGHT);
+	assert_true(c.failed == 0 || c.code == ENGENHO_UNAVAILABLE);
+}
+
+static void *dispatch_for_ever(void *arg)
+{
+	struct counts *c = arg;
+
+	c->number = engenho_dispatch(c->f->store, -1);
+	return NULL;
+}
+
+static void close_wakes_who_dispatches(void **state)
+{
+	struct fixture *f = *state;
+	struct counts c = {.f = f, .number = -1};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, dispatch_for_ever, &c), 0);
+	(void)usleep(50000);
+	store_close(f);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(c.number, 0);
+}
+
+/* Threads that write while the store is closed get an answer or a refusal, each. */
+static void *put_until_refused(void *arg)
+{
+	struct counts *c = arg;
+	engenho_error error;
+
+	atomic_fetch_add(&c->done, 1);
+	do
+		c->code = engenho_kv_put(c->f->store, bytes("a"), bytes("1"), 0, NULL, &error);
+	while (c->code == ENGENHO_OK && !c->failed);
+	return NULL;
+}
+
+static void close_with_threads_in_calls(void **state)
+{
+	struct fixture *f = *state;
+	struct counts counts[THREADS];
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++) {
+		counts[i] = (struct counts){.f = f};
+		assert_int_equal(pthread_create(&threads[i], NULL, put_until_refused, &counts[i]),
+				 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		wait_for(&counts[i], 1);
+	/* Each has a call under way, or makes its last: none may begin another behind the close. */
+	for (int i = 0; i < THREADS; i++)
+		atomic_store(&counts[i].failed, 1);
+	for (int i = 0; i < THREADS; i++)
+		(void)pthread_join(threads[i], NULL);
+	store_close(f);
+	for (int i = 0; i < THREADS; i++)
+		assert_true(counts[i].code == ENGENHO_OK || counts[i].code == ENGENHO_UNAVAILABLE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(many_threads_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(callbacks_come_from_dispatch, setup, teardown),
+		cmocka_unit_test_setup_teardown(callbacks_come_from_the_thread_when_asked,
+						setup_in_thread, teardown),
+		cmocka_unit_test_setup_teardown(a_callback_in_the_thread_may_not_wait,
+						setup_in_thread, teardown),
+		cmocka_unit_test_setup_teardown(nobody_needs_to_listen, setup, teardown),
+		cmocka_unit_test_setup_teardown(mistakes_are_told_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(close_ends_what_is_under_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(close_ends_what_is_under_way, setup_in_thread,
+						teardown),
+		cmocka_unit_test_setup_teardown(close_wakes_who_dispatches, setup, teardown),
+		cmocka_unit_test_setup_teardown(close_with_threads_in_calls, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

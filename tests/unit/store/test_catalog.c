@@ -1,0 +1,230 @@
+#include "store/support.h"
+
+#include <fcntl.h>
+
+enum { MAPS = 1200 };
+
+struct done {
+	atomic_bool stop;
+	struct fixture *f;
+	int written;
+};
+
+static void path_of(struct fixture *f, const char *name, char out[128])
+{
+	(void)snprintf(out, 128, "%s-%s", f->folder, name);
+}
+
+static void fill(struct fixture *f, int count)
+{
+	char name[16], value[64];
+
+	for (int i = 0; i < count; i++) {
+		const engenho_key key = config_map(name);
+
+		(void)snprintf(name, sizeof(name), "m%04d", i);
+		MUST(f, engenho_put_async(f->store, &key, bytes(numbered(value, sizeof(value), i)),
+					  NULL, NULL, NULL, &f->error));
+	}
+	for (int n = 0; n < count;)
+		n += engenho_dispatch(f->store, -1);
+}
+
+static size_t count_maps(struct fixture *f)
+{
+	engenho_list_options options = config_maps();
+	engenho_list_result *list;
+	size_t count;
+
+	MUST(f, engenho_list(f->store, &options, &list, &f->error));
+	count = list->count;
+	engenho_list_result_free(list);
+	return count;
+}
+
+static void *write_meanwhile(void *arg)
+{
+	struct done *d = arg;
+	char value[64];
+
+	while (!d->stop) {
+		const engenho_key key = config_map("m0003");
+		engenho_error error;
+
+		(void)numbered(value, sizeof(value), d->written++ + 1000000);
+		if (engenho_put(d->f->store, &key, bytes(value), NULL, NULL, &error) != 0)
+			return NULL;
+	}
+	return NULL;
+}
+
+static char *read_whole(const char *path, size_t *ret_len)
+{
+	FILE *file = fopen(path, "rb");
+	char *text = malloc(1 << 22);
+
+	assert_non_null(file);
+	assert_non_null(text);
+	*ret_len = fread(text, 1, 1 << 22, file);
+	(void)fclose(file);
+	return text;
+}
+
+static void a_catalog_goes_out_and_in(void **state)
+{
+	struct fixture *f = *state;
+	const engenho_key node = {"", "v1", "Node", NULL, "n"};
+	struct done d = {.f = f};
+	char path[128], again[128];
+	uint64_t count, imported, unchanged;
+	int64_t revision, second;
+	pthread_t thread;
+	char *first_text, *second_text;
+	size_t first_len, second_len;
+
+	path_of(f, "one.snap", path);
+	path_of(f, "two.snap", again);
+	fill(f, MAPS);
+	MUST(f,
+	     engenho_put(f->store, &node, bytes("{\"spec\":{\"a\":1.50}}"), NULL, NULL, &f->error));
+	assert_int_equal(pthread_create(&thread, NULL, write_meanwhile, &d), 0);
+	MUST(f, engenho_catalog_export(f->store, path, &revision, &count, &f->error));
+	atomic_store(&d.stop, true);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(count, MAPS + 1);
+	assert_true(revision >= MAPS + 2);
+
+	/* Into an empty store; and again, where only what has changed is put. */
+	store_close(f);
+	remove_folder(f->folder);
+	store_open(f);
+	MUST(f, engenho_catalog_import(f->store, path, 0, &imported, &unchanged, &f->error));
+	assert_int_equal(imported, MAPS + 1);
+	assert_int_equal(unchanged, 0);
+	MUST(f, engenho_catalog_export(f->store, again, &second, NULL, &f->error));
+	MUST(f, engenho_catalog_import(f->store, path, 7, &imported, &unchanged, &f->error));
+	assert_int_equal(imported, 0);
+	assert_int_equal(unchanged, MAPS + 1);
+	(void)put_map(f, "m0007", "{\"data\":{\"other\":\"x\"}}");
+	MUST(f, engenho_catalog_import(f->store, path, 7, &imported, &unchanged, &f->error));
+	assert_int_equal(imported, 1);
+	assert_int_equal(unchanged, MAPS);
+
+	first_text = read_whole(path, &first_len);
+	second_text = read_whole(again, &second_len);
+	assert_memory_equal(first_text, "engenho-catalog-snapshot v1\n", 28);
+	assert_memory_equal(second_text, first_text, 28);
+	free(first_text);
+	free(second_text);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(again), 0);
+}
+
+static void an_import_that_was_cut_short_is_run_again(void **state)
+{
+	struct fixture *f = *state;
+	char path[128], name[16], value[64];
+	uint64_t imported, unchanged;
+
+	path_of(f, "one.snap", path);
+	fill(f, 50);
+	MUST(f, engenho_catalog_export(f->store, path, NULL, NULL, &f->error));
+	store_close(f);
+	remove_folder(f->folder);
+	store_open(f);
+	for (int i = 0; i < 20; i++) { /* as far as it came: another time, so other texts */
+		(void)snprintf(name, sizeof(name), "m%04d", i);
+		(void)put_map(f, name, numbered(value, sizeof(value), i));
+	}
+	MUST(f, engenho_catalog_import(f->store, path, 10, &imported, &unchanged, &f->error));
+	assert_int_equal(imported, 30);
+	assert_int_equal(unchanged, 20);
+	assert_int_equal(count_maps(f), 50);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void damaged_files_change_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	size_t len;
+	char *text;
+
+	path_of(f, "one.snap", path);
+	fill(f, 50);
+	MUST(f, engenho_catalog_export(f->store, path, NULL, NULL, &f->error));
+	store_close(f);
+	remove_folder(f->folder);
+	store_open(f);
+	text = read_whole(path, &len);
+	for (size_t at = 0; at < len; at += at < 80 ? 3 : 97) {
+		engenho_stats stats = ENGENHO_INIT(engenho_stats);
+		FILE *file = fopen(path, "wb");
+
+		assert_non_null(file);
+		text[at] ^= 0x11;
+		assert_int_equal(fwrite(text, 1, len, file), len);
+		(void)fclose(file);
+		text[at] ^= 0x11;
+		REFUSED(f, ENGENHO_CATALOG,
+			engenho_catalog_import(f->store, path, 0, NULL, NULL, &f->error));
+		if (at < 28)
+			assert_string_equal(f->error.kind, "bad_magic");
+		if (at >= 68)
+			assert_string_equal(f->error.kind, "hash_mismatch");
+		MUST(f, engenho_get_stats(f->store, &stats, &f->error));
+		assert_int_equal(stats.revision, 1);
+	}
+	free(text);
+	assert_int_equal(truncate(path, 67), 0);
+	REFUSED(f, ENGENHO_CATALOG,
+		engenho_catalog_import(f->store, path, 0, NULL, NULL, &f->error));
+	assert_string_equal(f->error.kind, "truncated");
+	assert_int_equal(unlink(path), 0);
+	REFUSED(f, ENGENHO_IO, engenho_catalog_import(f->store, path, 0, NULL, NULL, &f->error));
+	assert_non_null(strstr(f->error.message, path));
+}
+
+static void what_is_no_json_cannot_go_out(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	path_of(f, "one.snap", path);
+	(void)put_key(f, "/engenho/resources/_/v1/ConfigMap/default/a", "not json");
+	REFUSED(f, ENGENHO_CATALOG, engenho_catalog_export(f->store, path, NULL, NULL, &f->error));
+	assert_string_equal(f->error.kind, "encode");
+	assert_non_null(strstr(f->error.message, "ConfigMap/default/a"));
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void an_empty_store_gives_an_empty_catalog(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	uint64_t count = 1;
+
+	path_of(f, "one.snap", path);
+	MUST(f, engenho_catalog_export(f->store, path, NULL, &count, &f->error));
+	assert_int_equal(count, 0);
+	MUST(f, engenho_catalog_import(f->store, path, 0, &count, NULL, &f->error));
+	assert_int_equal(count, 0);
+	assert_int_equal(unlink(path), 0);
+	REFUSED(f, ENGENHO_IO,
+		engenho_catalog_export(f->store, "/proc/no/such.snap", NULL, NULL, &f->error));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_catalog_goes_out_and_in, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_import_that_was_cut_short_is_run_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(damaged_files_change_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_json_cannot_go_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_empty_store_gives_an_empty_catalog, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
