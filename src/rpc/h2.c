@@ -20,7 +20,7 @@
  *    it gives a piece of its own, of any size. What of that does not fit waits in h2->piece, which
  *    is valid until the next such call; and there is none before it is out.
  * 6. What costs us more than the client (resets, header lists, pings, control frames that are
- *    answered) is rated; a client that passes a rate gets GOAWAY with ENHANCE_YOUR_CALM.
+ *    answered, SETTINGS) is rated; a client that passes a rate gets GOAWAY with ENHANCE_YOUR_CALM.
  */
 #include "rpc/internal.h"
 
@@ -29,8 +29,14 @@
 #define STREAM_WINDOW         (1 << 20)
 #define HEADER_LIST_BYTES_MAX (64 << 10)
 /* Streams that end by RST_STREAM, theirs or ours: a burst, and so many per second. */
-#define RESET_BURST      2000
-#define RESETS_PER_S     200
+#define RESET_BURST  2000
+#define RESETS_PER_S 200
+/* SETTINGS: each may change the window of every stream. */
+#define SETTINGS_BURST 50
+#define SETTINGS_PER_S 5
+/* With many streams, input is read in slices, so that a client that is to be stopped is. */
+#define MANY_STREAMS     1024
+#define INPUT_SLICE      ((size_t)1 << 10)
 #define PING_STRIKES_MAX 2
 /* Bidirectional calls together may queue so many times conn_queue_bytes_max, and then nothing before
  * half of it is out. */
@@ -153,6 +159,12 @@ static void count_reset(struct es_h2 *h2)
 		es_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "too many resets");
 }
 
+static void count_settings(struct es_h2 *h2)
+{
+	if (!take_token(&h2->settings, h2->server->now_ms, SETTINGS_BURST, SETTINGS_PER_S))
+		es_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "too many settings");
+}
+
 /* As grpc-go judges: a ping sooner than the minimum after the last, with no header or data frame of
  * ours between them, is a strike. Pings without streams are judged by the same minimum: milder than
  * etcd. */
@@ -263,7 +275,12 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 	case NGHTTP2_HEADERS:
 	case NGHTTP2_DATA: on_frame_of_call(h2, frame); break;
 	case NGHTTP2_RST_STREAM: count_reset(h2); break;
-	case NGHTTP2_SETTINGS: h2->settled = true; break;
+	case NGHTTP2_SETTINGS:
+		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+			h2->settled = true;
+			count_settings(h2);
+		}
+		break;
 	case NGHTTP2_PING:
 		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
 			on_ping(h2);
@@ -458,6 +475,7 @@ static int h2_open(struct es_rpc_conn *conn, void **ret_state)
 	es_queue_init(&h2->congested);
 	h2->answer_mean = ANSWER_MEAN_FIRST;
 	h2->resets = (struct es_h2_bucket){RESET_BURST * 1000, conn->server->now_ms};
+	h2->settings = (struct es_h2_bucket){SETTINGS_BURST * 1000, conn->server->now_ms};
 	rc = start_session(h2);
 	if (rc < 0) {
 		h2_close(h2);
@@ -498,10 +516,17 @@ static void fire_writable(struct es_h2 *h2)
 static void h2_receive(void *state, const uint8_t *data, size_t len)
 {
 	struct es_h2 *h2 = state;
-	ssize_t used = nghttp2_session_mem_recv(h2->session, data, len);
 
-	if (used < 0)
-		es_h2_failed(h2, (int)used);
+	while (len > 0 && h2->conn->life == ES_CONN_OPEN) {
+		bool slices = h2->call_count > MANY_STREAMS && len > INPUT_SLICE;
+		size_t part = slices ? INPUT_SLICE : len;
+		ssize_t used = nghttp2_session_mem_recv(h2->session, data, part);
+
+		if (used < 0)
+			es_h2_failed(h2, (int)used);
+		data += part;
+		len -= part;
+	}
 	open_window(h2);
 	fire_writable(h2); /* a call that was reset takes its answers with it */
 	es_h2_admit(h2);

@@ -204,6 +204,7 @@ struct es_h2 {
 	bool goaway_final;
 	uint64_t drain_until_ms;
 	struct es_h2_bucket resets;
+	struct es_h2_bucket settings;
 	/* pings */
 	bool sent_since_ping; /* header or data frames of ours */
 	unsigned ping_strikes;

@@ -142,6 +142,65 @@ static void a_flood_of_settings_ends(void **state)
 	flood(settings, sizeof(settings));
 }
 
+/* One that reads, and has streams. */
+static size_t open_streams(uint32_t first, uint32_t count)
+{
+	/* HEADERS that need the static table alone: POST, http, /t.S/Bidi, gRPC's content type. */
+	static const uint8_t fields[] = "\x83\x86\x04\x09/t.S/Bidi\x01\x04test\x0f\x10\x10"
+					"application/grpc";
+	uint8_t frame[9 + sizeof(fields) - 1] = {0, 0, sizeof(fields) - 1, 1, 4};
+
+	memcpy(frame + 9, fields, sizeof(fields) - 1);
+	for (uint32_t id = first; id < first + 2 * count; id += 2) {
+		frame[6] = (uint8_t)(id >> 16);
+		frame[7] = (uint8_t)(id >> 8);
+		frame[8] = (uint8_t)id;
+		receive(frame, sizeof(frame));
+	}
+	return pair_seen.opened;
+}
+
+static const uint8_t new_window[] = {0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0};
+
+static void settings_have_a_rate(void **state)
+{
+	unsigned given = 0;
+	uint32_t code;
+
+	(void)state;
+	pair_pump(&pair);
+	assert_int_equal(open_streams(1, 100), 100);
+	for (int i = 0; i < 200; i++) { /* now and then they are welcome */
+		receive(new_window, sizeof(new_window));
+		assert_false(find_goaway(&code));
+		pair.now_ms += 200;
+	}
+	while (!find_goaway(&code) && given < 100) {
+		receive(new_window, sizeof(new_window));
+		given++;
+	}
+	assert_in_range(given, 50, 52);
+	assert_int_equal(code, NGHTTP2_ENHANCE_YOUR_CALM);
+	assert_int_equal(pair.conn->life, ES_CONN_FINISHED);
+}
+
+/* With many streams not even what came together with the flood is looked at. */
+static void a_flood_ends_where_it_is_seen(void **state)
+{
+	static uint8_t bytes[200 * sizeof(new_window) + 17];
+	static const uint8_t ping[17] = {0, 0, 8, 6, 0, 0, 0, 0, 0};
+
+	(void)state;
+	pair_pump(&pair);
+	assert_int_equal(open_streams(1, 1100), 1100);
+	for (size_t i = 0; i < 200; i++)
+		memcpy(bytes + i * sizeof(new_window), new_window, sizeof(new_window));
+	memcpy(bytes + sizeof(bytes) - sizeof(ping), ping, sizeof(ping));
+	receive(bytes, sizeof(bytes));
+	assert_int_equal(pair.conn->life, ES_CONN_FINISHED);
+	assert_int_equal(((struct es_h2 *)pair.conn->state)->pinged_ms, 0);
+}
+
 static void a_flood_of_pings_ends(void **state)
 {
 	static const uint8_t ping[17] = {0, 0, 8, 6, 0, 0, 0, 0, 0};
@@ -339,6 +398,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_silent_client_is_pinged_and_then_dropped, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_flood_of_settings_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(settings_have_a_rate, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flood_ends_where_it_is_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_of_pings_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_resets_end_the_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(some_resets_are_fine, setup, teardown),
