@@ -1,9 +1,9 @@
 /*
  * What a client may send, as raw bytes: HTTP/1.1 or HTTP/2, whole and in pieces, to a server with
- * echo methods, some through JSON too, and handlers. The first byte is the length of the pieces (0: whole). The second says
- * what the listener shows (modulo 3), and when memory runs out for a moment (0: never). The rest is
- * what the client sends. What it takes goes through buffers of random sizes, seeded by the input.
- * Nothing may be left when the connection is gone.
+ * echo methods, some through JSON too, and handlers. The first byte is the length of the pieces (0:
+ * whole). The second says what the listener shows (modulo 3), and when memory runs out for a moment
+ * (0: never). The rest is what the client sends. What it takes goes through buffers of random sizes,
+ * seeded by the input. Nothing may be left when the connection is gone.
  */
 #include "base/assert.h"
 #include "base/rng.h"
