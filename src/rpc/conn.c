@@ -5,8 +5,14 @@
  * Reading stops while more than conn_queue_bytes_max waits to be sent, until the socket asks for
  * more. That it asks proves that the client takes bytes. What it does not take for want of HTTP/2
  * window does not keep the reading stopped: the WINDOW_UPDATE that would help has to be read.
+ *
+ * A finished connection stays until the peer has closed its side too, so that it can read our last
+ * words; src/net sees to it that this ends. When the server stops, it does not wait as long for
+ * peers that had nothing to hear but that we go.
  */
 #include "rpc/internal.h"
+
+#define IDLE_LINGER_MS 200
 
 static uint64_t read_clock(struct es_rpc_server *server)
 {
@@ -56,6 +62,7 @@ void es_rpc_conn_finish(struct es_rpc_conn *conn)
 	if (conn->life != ES_CONN_OPEN)
 		return;
 	conn->life = ES_CONN_FINISHED;
+	conn->finished_ms = conn->server->now_ms;
 	if (conn->net != NULL)
 		es_net_conn_finish(conn->net);
 }
@@ -69,15 +76,20 @@ void es_rpc_conn_break(struct es_rpc_conn *conn)
 		es_net_conn_close(conn->net);
 }
 
+static size_t unsent(const struct es_rpc_conn *conn)
+{
+	size_t of_net = conn->net == NULL ? 0 : es_net_conn_queued(conn->net);
+
+	return of_net + conn->protocol->queued(conn->state);
+}
+
 static void balance(struct es_rpc_conn *conn)
 {
-	size_t queued;
 
 	if (conn->net == NULL || conn->protocol == NULL || conn->paused ||
 	    conn->life != ES_CONN_OPEN)
 		return;
-	queued = conn->protocol->queued(conn->state) + es_net_conn_queued(conn->net);
-	if (queued <= conn->server->config.conn_queue_bytes_max)
+	if (unsent(conn) <= conn->server->config.conn_queue_bytes_max)
 		return;
 	conn->paused = true;
 	es_net_conn_pause(conn->net);
@@ -171,6 +183,9 @@ size_t es_rpc_conn_produce(struct es_rpc_conn *conn, uint8_t *out, size_t cap)
 
 void es_rpc_conn_tick(struct es_rpc_conn *conn, uint64_t now_ms)
 {
+	if (conn->life == ES_CONN_FINISHED && conn->idle &&
+	    now_ms - conn->finished_ms >= IDLE_LINGER_MS)
+		es_rpc_conn_break(conn);
 	if (conn->life != ES_CONN_OPEN)
 		return;
 	if (conn->protocol != NULL)
@@ -183,10 +198,12 @@ void es_rpc_conn_drain(struct es_rpc_conn *conn)
 {
 	if (conn->life != ES_CONN_OPEN)
 		return;
-	if (conn->protocol == NULL)
+	if (conn->protocol == NULL) {
 		es_rpc_conn_break(conn);
-	else
-		conn->protocol->drain(conn->state);
+		return;
+	}
+	conn->idle = unsent(conn) == 0;
+	conn->protocol->drain(conn->state);
 }
 
 void es_rpc_conn_abandon(struct es_rpc_conn *conn)

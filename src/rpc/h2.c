@@ -46,8 +46,10 @@
 /* What a queued frame is counted as. */
 #define FRAME_COST 256
 #define FRAME_HEAD 9
-/* How long a draining client may still send requests that crossed our GOAWAY. */
-#define DRAIN_NOTICE_MS 1000
+/* How long a draining client may still send requests that crossed our GOAWAY, if it does not say
+ * that it has seen it. Less when it had none open. */
+#define DRAIN_NOTICE_MS      1000
+#define IDLE_DRAIN_NOTICE_MS 200
 
 static const uint8_t drain_ping[8] = {'d', 'r', 'a', 'i', 'n'};
 
@@ -217,6 +219,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 		return refuse_stream(h2, frame->hd.stream_id);
 	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
 	h2->current = call;
+	h2->conn->idle = false;
 	return 0;
 }
 
@@ -653,7 +656,9 @@ static void h2_drain(void *state)
 	if (h2->draining)
 		return;
 	h2->draining = true;
-	h2->drain_until_ms = h2->server->now_ms + DRAIN_NOTICE_MS;
+	h2->conn->idle = h2->conn->idle && h2->call_count == 0;
+	h2->drain_until_ms = h2->server->now_ms +
+			     (h2->conn->idle ? IDLE_DRAIN_NOTICE_MS : DRAIN_NOTICE_MS);
 	if (nghttp2_submit_shutdown_notice(h2->session) != 0 ||
 	    nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, drain_ping) != 0)
 		final_goaway(h2);

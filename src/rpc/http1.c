@@ -623,6 +623,7 @@ static void http1_drain(void *state)
 	struct es_http1 *h1 = state;
 
 	h1->draining = true;
+	h1->conn->idle = h1->conn->idle && h1->request == NULL;
 	if (events_of(h1) != NULL)
 		events_of(h1)->drain(&h1->request->http);
 	finish_if_last(h1);

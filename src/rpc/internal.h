@@ -144,6 +144,8 @@ struct es_rpc_conn {
 	uint8_t preface_len; /* bytes of HTTP/2's preface that were seen */
 	uint64_t opened_ms;
 	uint64_t received_ms; /* the last bytes */
+	bool idle;            /* nothing was under way when it was drained, and no request came since */
+	uint64_t finished_ms; /* when es_rpc_conn_finish was called */
 };
 
 /* `net` may be NULL: then whoever made the connection calls receive and produce. */

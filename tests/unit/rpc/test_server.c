@@ -126,6 +126,28 @@ static void it_serves_on_sockets_and_stops(void **state)
 	assert_true(stopped);
 }
 
+/* One of each kind, whose clients do nothing about it. */
+static void idle_connections_do_not_hold_up_a_stop(void **state)
+{
+	static const char hello[] = NGHTTP2_CLIENT_MAGIC "\0\0\0\4\0\0\0\0";
+	uint16_t port = listen_on(&anywhere);
+	int fds[3] = {connect_to(port), connect_to(port), connect_to(port)};
+	uint64_t began_ms;
+	char text[500];
+
+	(void)state;
+	say(fds[0], "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", 28);
+	assert_true(hear(fds[0], text, sizeof(text)) < sizeof(text));
+	say(fds[1], hello, sizeof(hello));
+	began_ms = uv_hrtime() / 1000000;
+	stop(10000);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_true(stopped);
+	assert_true(uv_hrtime() / 1000000 - began_ms < 900);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
 static void it_stops_without_ever_having_listened(void **state)
 {
 	(void)state;
@@ -324,6 +346,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(it_serves_on_sockets_and_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(idle_connections_do_not_hold_up_a_stop, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(it_stops_without_ever_having_listened, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_client_that_stays_is_dropped_after_the_grace_time,
