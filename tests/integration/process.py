@@ -1,10 +1,12 @@
 """A member as a process of its own, on loopback, with a data folder of its own."""
 import json
 import os
+import queue
 import random
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -182,3 +184,54 @@ class Member:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise AssertionError("no VmRSS")
+
+
+class Running:
+    """A program that goes on; its lines are read one by one."""
+
+    def __init__(self, command, env):
+        self.proc = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1, env=env)
+        self.queue = queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.proc.stdout:
+            self.queue.put(line.rstrip("\n"))
+        self.queue.put(None)
+
+    def line(self, timeout=15):
+        """The next line; None at the end. queue.Empty when none comes in time."""
+        return self.queue.get(timeout=timeout)
+
+    def lines(self, count):
+        return [self.line() for _ in range(count)]
+
+    def rest(self):
+        return list(iter(self.line, None))
+
+    def quiet(self, seconds):
+        """No line comes for so long."""
+        try:
+            line = self.line(timeout=seconds)
+        except queue.Empty:
+            return True
+        raise AssertionError(f"unexpected line: {line!r}")
+
+    def write(self, text):
+        self.proc.stdin.write(text)
+        self.proc.stdin.flush()
+
+    def end_input(self):
+        self.proc.stdin.close()
+
+    def interrupt(self):
+        self.proc.send_signal(signal.SIGINT)
+
+    def wait(self, timeout=15):
+        return self.proc.wait(timeout)
+
+    def close(self):
+        self.proc.kill()
+        self.proc.wait()
+        self.proc.stdin.close()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import Running
+from process import Running
 from protobuf import resource_store as pb
 from test_http import metrics, request
 from test_resources import Resources, Watch
