@@ -225,9 +225,9 @@ static void depth_is_bounded(void **state)
 	char path[2 * ES_JSON_DEPTH_MAX + 4], text[600], errmsg[200];
 
 	(void)state;
-	path[0] = '\0';
-	for (int i = 1; i < ES_JSON_DEPTH_MAX; i++)
-		(void)strcat(path, "/0");
+	for (int i = 0; i < 2 * (ES_JSON_DEPTH_MAX - 1); i++)
+		path[i] = i % 2 == 0 ? '/' : '0';
+	path[2 * (ES_JSON_DEPTH_MAX - 1)] = '\0';
 	(void)snprintf(text, sizeof(text), "[{'op':'add','path':'%s/-','value':1}]", path);
 	patch = json(&arena, text);
 	assert_int_equal(apply(&target, &patch, &result, errmsg, sizeof(errmsg)), 0);
@@ -355,7 +355,7 @@ static void as_a_model_has_it(void **state)
 				       op, path, value);
 			good = good && model_step(&model, path, op, &new_value);
 		}
-		(void)strcat(text, "]");
+		(void)snprintf(text + strlen(text), 2, "]");
 		patch = json(&arena, text);
 		rc = apply(&target, &patch, &result, errmsg, sizeof(errmsg));
 		if ((rc == 0) != good || (good && !es_json_eq(&result, &model)))
