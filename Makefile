@@ -7,6 +7,7 @@ LISTEN ?= http://127.0.0.1:2379
 DATA   ?= default.engenho
 
 RELEASE   = --buildtype=debugoptimized -Dhardening=true -Db_pie=true
+THREADED  = --buildtype=debug -Doptimization=1 -Db_sanitize=thread
 SANITIZED = --buildtype=debug -Doptimization=1 -Dwerror=true -Db_sanitize=address,undefined
 
 PYTEST   = $(PYTHON) -m pytest -q -p no:cacheprovider
@@ -19,14 +20,15 @@ export UBSAN_OPTIONS ?= print_stacktrace=1:halt_on_error=1
 export ASAN_OPTIONS  ?= detect_leaks=1:abort_on_error=0:strict_string_checks=1
 
 .PHONY: help setup build build-dev run test test-unit test-style test-integration check check-unit \
-	check-integration bench conformance format install clean
+	check-integration check-threads bench conformance format install clean
 
 help:
 	@echo 'make setup        install the Debian packages that are missing (scripts/packages.txt)'
 	@echo 'make build        build/engenho-store and build/engenhoctl: the release build'
 	@echo 'make run          start a member on $(LISTEN), data in ./$(DATA)'
 	@echo 'make test         all tests on the release build'
-	@echo 'make check        unit, fuzz and integration tests under AddressSanitizer and UBSan, warnings as errors'
+	@echo 'make check        unit, fuzz and integration tests under AddressSanitizer and UBSan, warnings as errors, and'
+	@echo '                  the library, where threads meet, under ThreadSanitizer'
 	@echo 'make bench        measure against etcd'
 	@echo 'make conformance  the tests in Go: the official client, etcd beside us, the real kube-apiserver'
 	@echo 'make format       apply .clang-format'
@@ -57,10 +59,18 @@ test-integration: build
 	$(PYTEST) --junitxml=build/test-integration.xml tests/integration
 
 # Under the sanitizers timing is another, so the tests that judge time and the long crash loops stay out.
-check: check-unit check-integration
+check: check-unit check-threads check-integration
 
 check-unit: build-dev
 	$(MESON) test -C build-dev $(UNIT) --timeout-multiplier 5
+
+# Of the whole tree only the library has threads that share anything.
+THREAD_TESTS = async catalog kv resource store watch
+
+check-threads: setup
+	@scripts/build build-tsan $(THREADED) -- $(THREAD_TESTS:%=tests/unit/store/test_store_%)
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/lib/tsan.supp:halt_on_error=0 \
+		$(MESON) test -C build-tsan --no-rebuild --print-errorlogs --quiet --timeout-multiplier 5 $(THREAD_TESTS:%=store/%)
 
 check-integration: build-dev
 	ENGENHO_STORE=$(CURDIR)/build-dev/engenho-store $(PYTEST) -m 'not slow' --junitxml=build-dev/test-integration.xml \
@@ -80,4 +90,4 @@ install: build
 	$(MESON) install -C build --quiet
 
 clean:
-	rm -rf build build-dev
+	rm -rf build build-dev build-tsan

@@ -94,7 +94,6 @@ engenho_code engenho_config_set(engenho_config *config, const char *name, const 
 				engenho_error *error)
 {
 	char errmsg[ES_TYPED_TEXT_MAX] = "";
-	char nearest[128] = "";
 	int rc;
 
 	if (strcmp(name, "callbacks") == 0) {
@@ -106,10 +105,12 @@ engenho_code engenho_config_set(engenho_config *config, const char *name, const 
 	} else {
 		rc = es_flags_set(config->flags, name, value, "", errmsg, sizeof(errmsg));
 		if (rc == ES_ENOENT) {
-			(void)snprintf(nearest, sizeof(nearest), "%s", errmsg);
+			const char *nearest = es_flags_nearest(name);
+
 			(void)snprintf(errmsg, sizeof(errmsg), "no option \"%s\"%s%s%s", name,
-				       nearest[0] != '\0' ? "; is it \"" : "", nearest,
-				       nearest[0] != '\0' ? "\"?" : "");
+				       nearest != NULL ? "; is it \"" : "",
+				       nearest != NULL ? nearest : "",
+				       nearest != NULL ? "\"?" : "");
 			rc = ES_EINVAL;
 		}
 		if (rc == 0)

@@ -145,7 +145,7 @@ static void a_revision_is_never_split(void **state)
 	engenho_watch *watch = watch_maps(f, 0, NULL);
 	engenho_txn txn = ENGENHO_INIT(engenho_txn);
 	engenho_op ops[OPS];
-	char names[OPS][8];
+	char names[OPS][16];
 	engenho_events *events;
 
 	for (int i = 0; i < OPS; i++) {
