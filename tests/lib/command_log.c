@@ -22,7 +22,10 @@ static void apply(struct es_mvcc *store, struct es_slice line, struct es_arena *
 	char errmsg[256];
 	size_t count;
 
-	ES_ASSERT(es_resource_command_decode(line, arena, &command, errmsg, sizeof(errmsg)) == 0);
+	if (es_resource_command_decode(line, arena, &command, errmsg, sizeof(errmsg)) != 0) {
+		(void)fprintf(stderr, "%.*s\n%s\n", (int)line.len, (const char *)line.data, errmsg);
+		exit(1);
+	}
 	ES_ASSERT(es_resource_plan(store, &command, arena, &plan) == 0);
 	if (plan.txn != NULL)
 		ES_ASSERT(es_mvcc_txn_apply(store, plan.txn, NULL, arena, &res, &events, &count) ==

@@ -47,7 +47,7 @@ static void put_number(struct random_commands *commands, struct es_buf *out)
 	switch (below(commands, 5)) {
 	case 0: put(out, PICK(commands, special)); break;
 	case 1: putf(out, "%" PRId64, (int64_t)es_rng_next(&commands->rng)); break;
-	case 2: putf(out, "%.17ge%d", mantissa / 1e15, exponent); break;
+	case 2: putf(out, "%.16fe%d", mantissa / 1e15, exponent); break;
 	default: putf(out, "%d", (int)below(commands, 10)); break;
 	}
 }
