@@ -350,6 +350,48 @@ def apply():
     }
 
 
+def resource():
+    """A byte of flags (1 rules v0, 2 a path), then commands, a line each."""
+    key = b'"key":{"group":"apps","version":"v1","kind":"Deployment","namespace":"x","name":"d"},"reason":"operator"'
+    pod = b'"key":{"group":"","version":"v1","kind":"Pod","namespace":null,"name":"p"}'
+
+    def put(value, more=b""):
+        return b'{"kind":"put",' + key + b',"value":' + value + more + b"}"
+
+    def patch(kind, body, more=b""):
+        return b'{"kind":"patch",' + key + b',"patch_type":"' + kind + b'","patch":' + body + more + b"}"
+
+    delete = b'{"kind":"delete",' + key + b',"deletion_timestamp":"2026-01-01T00:00:00Z"}'
+    held = b'{"metadata":{"finalizers":["f"],"uid":"","creationTimestamp":"2026"},"spec":{"replicas":1,"l":[1,{"a":null}]}}'
+    by = b',"apply":{"manager":"m","force":false,"time":"2026-01-01T00:00:00Z"}'
+    config = b'{"apiVersion":"apps/v1","kind":"Deployment","spec":{"replicas":%d,"template":{"spec":{"containers":[{"name":"c"}]}}}}'
+    operations = [
+        b'{"op":"test","path":"/spec/replicas","value":1.0}', b'{"op":"add","path":"/spec/l/-","value":{"~":1}}',
+        b'{"op":"copy","from":"/spec","path":"/status"}', b'{"op":"move","from":"/spec/l/1","path":"/spec/l/0"}',
+        b'{"op":"replace","path":"/spec/l/0/a","value":[]}', b'{"op":"remove","path":"/metadata/finalizers"}']
+    txn = (b'{"kind":"txn","reason":"scheduler","compares":[{"cmp":"not_exists",' + pod + b'},{"cmp":"mod_revision_eq",' + pod +
+           b',"revision":3}],"success":[],"failure":[{"op":"put",' + pod + b',"value":{"spec":{"containers":[{"resources":'
+           b'{"limits":{"cpu":"1","memory":"1Gi"}}}]}}},{"op":"delete",' + pod + b'},{"op":"put",' + pod + b',"value":[1.50]}]}')
+    logs = {
+        "finalizers": [put(held), delete, delete, patch(b"merge", b'{"metadata":{"finalizers":null}}'), put(b"{}")],
+        "expected": [put(b'{"a":1}'), put(b'{"a":1}'), put(b'{"a":2}', b',"expected":1'), put(b"{}", b',"expected":9')],
+        "json-patch": [put(held), delete, patch(b"json", b"[" + b",".join(operations) + b"]"),
+                       patch(b"json", b"[" + b",".join(operations[::-1]) + b"]")],
+        "merge": [put(b'{"a":{"b":1,"c":{}},"metadata":{"generation":5}}'), patch(b"merge", b'{"a":{"b":null,"c":{"d":null}}}'),
+                  patch(b"merge", b"[]"), patch(b"merge", b"{}"), put(b"null")],
+        "strategic": [put(config % 1), patch(b"strategic", b'{"spec":{"template":{"spec":{"containers":[{"name":"c","$patch":"delete"},'
+                      b'{"name":"d"}]}}}}')],
+        "apply": [patch(b"apply", config % 1, by), patch(b"apply", config % 1, by),
+                  patch(b"apply", config % 2, by.replace(b'"m"', b'"n"')), patch(b"apply", config % 2, by.replace(b"false", b"true"))],
+        "txn": [txn, txn],
+    }
+    seeds = {name: b"\0" + b"\n".join(lines) for name, lines in logs.items()}
+    seeds["v0"] = b"\1" + b"\n".join([put(b"[1e-214,-0,12345678901234567890123]"), put(held), patch(b"merge", b'{"metadata":{"uid":null}}'), delete])
+    seeds["path"] = b"\2/engenho/resources/_/v1/Pod/_/caf%C3%A9"
+    seeds["path-empty"] = b"\2/engenho/resources/apps/v1/%5F/~/~"
+    return seeds
+
+
 save("request", request())
 save("log_entry", log_entry())
 save("segment", segment())
@@ -364,3 +406,4 @@ save("catalog", catalog())
 save("selector", selector())
 save("token", token())
 save("apply", apply())
+save("resource", resource())
