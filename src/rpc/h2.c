@@ -15,10 +15,10 @@
  * 4. Requests are limited: what the calls of a connection hold is counted (held_bytes). Above the
  *    limit the window is not opened any more, new streams are refused, and, when no call is whole
  *    and could end, the one that asked for more is ended.
- * 5. The buffer of `produce` may be full at any byte. DATA frames are written to it whole, when they
- *    fit (on_send_data), and one call of nghttp2_session_mem_send writes as many as it likes before
- *    it gives a piece of its own, of any size. What of that does not fit waits in h2->piece, which
- *    is valid until the next such call; and there is none before it is out.
+ * 5. The buffer of `produce` may be full at any byte. DATA frames are written to it whole, when
+ *    they fit (on_send_data), and one call of nghttp2_session_mem_send writes as many as it likes
+ *    before it gives a piece of its own, of any size. What of that does not fit waits in h2->piece,
+ *    which is valid until the next such call; and there is none before it is out.
  * 6. What costs us more than the client (resets, header lists, pings, control frames that are
  *    answered, SETTINGS) is rated; a client that passes a rate gets GOAWAY with ENHANCE_YOUR_CALM.
  */
@@ -38,8 +38,8 @@
 #define MANY_STREAMS     1024
 #define INPUT_SLICE      ((size_t)1 << 10)
 #define PING_STRIKES_MAX 2
-/* Bidirectional calls together may queue so many times conn_queue_bytes_max, and then nothing before
- * half of it is out. */
+/* Bidirectional calls together may queue so many times conn_queue_bytes_max, and then nothing
+ * before half of it is out. */
 #define STREAMED_MAX 4
 /* What answers are expected to be before there were any. */
 #define ANSWER_MEAN_FIRST ((size_t)64 << 10)

@@ -140,8 +140,8 @@ bool es_rpc_call_is_closed(const struct es_rpc_call *call);
 /*
  * Queue one answer message of exactly `size` bytes and return where to write it, at once and whole,
  * before anything else is called on this server. NULL: no memory, or too much is queued (the call
- * was failed with RESOURCE_EXHAUSTED), or the call is closed. Sent at the end of the loop turn, with
- * everything else of that connection, in as few writes as possible.
+ * was failed with RESOURCE_EXHAUSTED), or the call is closed. Sent at the end of the loop turn,
+ * with everything else of that connection, in as few writes as possible.
  */
 uint8_t *es_rpc_send(struct es_rpc_call *call, size_t size);
 
