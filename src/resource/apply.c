@@ -14,7 +14,6 @@
  * - The time of a manager changes when the object or what the manager owns changes. (Kubernetes forgets the latter, and
  *   has no time at all of one that begins to own what is there already.)
  * - Null for what the store keeps in metadata says nothing, and metadata itself is never what a manager stops applying.
- * - An item of a list that is left without its keys is gone. (Kubernetes leaves null, and refuses the object then.)
  * - Numbers are compared exactly beyond 53 bits, and control characters in messages are quoted as in JSON.
  * - Subresources are not told apart, and no fields are reset: whoever applies status owns it.
  * - The annotation kubectl.kubernetes.io/last-applied-configuration is an annotation like others.
@@ -278,7 +277,10 @@ static int merge(struct run *run)
 		return rc;
 	run->walk.subject = "the stored object";
 	rc = es_walk_merge(&run->walk, run->schema, &run->live, &run->config, &run->result);
-	return rc == 0 ? prune(run) : rc;
+	if (rc == 0)
+		rc = prune(run);
+	run->walk.subject = "the result"; /* an item may be left without its keys */
+	return rc;
 }
 
 /* ---- conflicts -------------------------------------------------------------------------- */

@@ -133,9 +133,9 @@ static int pair_items(struct es_walk *walk, const struct es_schema *schema,
 
 	if (pairing.of_object == NULL || pairing.of_config == NULL || pairing.elements == NULL)
 		return ES_ENOMEM;
-	rc = es_walk_list(walk, schema, object, true, &a);
+	rc = es_walk_list(walk, schema, object, ES_WALK_TWINS, &a);
 	if (rc == 0)
-		rc = es_walk_list(walk, schema, config, true, &b);
+		rc = es_walk_list(walk, schema, config, ES_WALK_TWINS, &b);
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < config->count; i++) {
@@ -397,9 +397,9 @@ static int compare_lists(struct es_walk *walk, const struct es_schema *schema,
 	a = a == NULL ? &none : a;
 	b = b == NULL ? &none : b;
 	if (rc == 0)
-		rc = es_walk_list(walk, schema, a, true, &items_a);
+		rc = es_walk_list(walk, schema, a, ES_WALK_TWINS, &items_a);
 	if (rc == 0)
-		rc = es_walk_list(walk, schema, b, true, &items_b);
+		rc = es_walk_list(walk, schema, b, ES_WALK_TWINS, &items_b);
 	while (rc == 0 && (i < a->count || j < b->count)) {
 		const struct es_field_element *element =
 			j == b->count || (i < a->count && es_field_compare(&items_a[i].element,

@@ -136,15 +136,35 @@ static int refuse_twins(struct es_walk *walk, const struct es_walk_item *items, 
 	return 0;
 }
 
+/* What is no item goes by its position: that it is there still counts. */
+static int any_element(struct es_walk *walk, const struct es_schema *schema,
+		       const struct es_json *item, uint32_t position,
+		       struct es_field_element *ret_element)
+{
+	const size_t errmsg_size = walk->errmsg_size;
+	int rc;
+
+	walk->errmsg_size = 0;
+	rc = item_element(walk, schema, item, ret_element);
+	walk->errmsg_size = errmsg_size;
+	if (rc != ES_EINVAL)
+		return rc;
+	*ret_element = (struct es_field_element){ES_FIELD_INDEX, es_json_int(position)};
+	return 0;
+}
+
 int es_walk_list(struct es_walk *walk, const struct es_schema *schema, const struct es_json *list,
-		 bool twins_allowed, const struct es_walk_item **ret_items)
+		 enum es_walk_strictness strictness, const struct es_walk_item **ret_items)
 {
 	struct es_walk_item *items = es_arena_alloc(walk->arena, list->count * sizeof(*items));
 
 	if (items == NULL)
 		return ES_ENOMEM;
 	for (uint32_t i = 0; i < list->count; i++) {
-		int rc = item_element(walk, schema, &list->u.items[i], &items[i].element);
+		const struct es_json *item = &list->u.items[i];
+		int rc = strictness == ES_WALK_ANY
+				 ? any_element(walk, schema, item, i, &items[i].element)
+				 : item_element(walk, schema, item, &items[i].element);
 
 		if (rc < 0)
 			return rc;
@@ -153,7 +173,7 @@ int es_walk_list(struct es_walk *walk, const struct es_schema *schema, const str
 	if (list->count > 1)
 		qsort(items, list->count, sizeof(*items), by_element);
 	*ret_items = items;
-	return twins_allowed ? 0 : refuse_twins(walk, items, list->count);
+	return strictness == ES_WALK_DISTINCT ? refuse_twins(walk, items, list->count) : 0;
 }
 
 static int check_items(struct es_walk *walk, const struct es_schema *schema,
@@ -161,7 +181,7 @@ static int check_items(struct es_walk *walk, const struct es_schema *schema,
 {
 	const bool is_granular = es_schema_list_type(schema) != ES_SCHEMA_LIST_ATOMIC;
 	const struct es_walk_item *items;
-	int rc = is_granular ? es_walk_list(walk, schema, list, false, &items) : 0;
+	int rc = is_granular ? es_walk_list(walk, schema, list, ES_WALK_DISTINCT, &items) : 0;
 
 	for (uint32_t i = 0; rc == 0 && i < list->count; i++) {
 		const struct es_field_element index = {ES_FIELD_INDEX, es_json_int(i)};
@@ -254,7 +274,7 @@ static int fields_of_list(struct es_walk *walk, const struct es_schema *schema,
 	const struct es_walk_item *items;
 	struct es_field_node *nodes = es_arena_alloc(walk->arena, list->count * sizeof(*nodes));
 	uint32_t count = 0;
-	int rc = nodes == NULL ? ES_ENOMEM : es_walk_list(walk, schema, list, true, &items);
+	int rc = nodes == NULL ? ES_ENOMEM : es_walk_list(walk, schema, list, ES_WALK_ANY, &items);
 
 	for (uint32_t i = 0, next; rc == 0 && i < list->count; i = next) {
 		struct es_field_node *node = &nodes[count++];
@@ -448,8 +468,7 @@ static int remove_from_list(struct es_walk *walk, const struct es_schema *schema
 					  &element, &items[count], &gone);
 		if (rc < 0)
 			return rc;
-		/* An item without its keys is none. */
-		count += !gone && items[count].type != ES_JSON_NULL;
+		count += !gone;
 	}
 	*ret_list = *list;
 	ret_list->count = count;

@@ -48,21 +48,25 @@ static inline void es_walk_up(struct es_walk *walk)
 const struct es_schema *es_walk_member_schema(const struct es_schema *schema, struct es_slice name,
 					      bool *ret_declared);
 
-/* The items of a granular list, sorted by element and then by position. `twins_allowed`: several may
- * have the same one, as in lists that came about before anybody looked. */
+/* The items of a granular list, sorted by element and then by position. */
 struct es_walk_item {
 	struct es_field_element element;
 	uint32_t position;
 };
+enum es_walk_strictness {
+	ES_WALK_DISTINCT, /* no two items are alike */
+	ES_WALK_TWINS,	  /* several may be, as in lists that came about before anybody looked */
+	ES_WALK_ANY,	  /* and what is no item goes by its position */
+};
 int es_walk_list(struct es_walk *walk, const struct es_schema *schema, const struct es_json *list,
-		 bool twins_allowed, const struct es_walk_item **ret_items);
+		 enum es_walk_strictness strictness, const struct es_walk_item **ret_items);
 
 /* Everywhere in `object`, also in what is atomic: the items of granular lists can be told apart. */
 int es_walk_check(struct es_walk *walk, const struct es_schema *schema,
 		  const struct es_json *object);
 
 /* All fields of an object: its leaves, items of granular lists, and containers that no type declares.
- * Of twins nothing below them. */
+ * Of twins nothing below them; of what is no item that there is one. */
 int es_walk_fields(struct es_walk *walk, const struct es_schema *schema,
 		   const struct es_json *object, struct es_field_set *ret_set);
 
@@ -74,7 +78,7 @@ int es_walk_add_named(struct es_arena *arena, const struct es_schema *schema,
 int es_walk_reconcile(struct es_arena *arena, const struct es_schema *schema,
 		      const struct es_field_set *set, struct es_field_set *ret_set);
 
-/* `object` without the fields of `set`; what is left empty by it is null, or gone when it is an item. */
+/* `object` without the fields of `set`; what is left empty by it is null. */
 int es_walk_remove(struct es_walk *walk, const struct es_schema *schema,
 		   const struct es_json *object, const struct es_field_set *set,
 		   struct es_json *ret_object);

@@ -3,6 +3,7 @@ package patch
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/structured-merge-diff/v6/schema"
 )
@@ -75,7 +76,9 @@ func (s typed) members(m *schema.Map, o object, count, depth int) object {
 	if depth > 9 {
 		return o
 	}
-	for _, f := range m.Fields {
+	fields := slices.Clone(m.Fields) // in an order that is the same each time
+	slices.SortFunc(fields, func(a, b schema.StructField) int { return strings.Compare(a.Name, b.Name) })
+	for _, f := range fields {
 		chance := 100 * count / len(m.Fields)
 		if count > 1 && slices.Contains([]string{"spec", "template", "metadata", "containers", "ports", "data"}, f.Name) {
 			chance = 60

@@ -659,6 +659,24 @@ static void test_refused_target(void **state)
 		"the stored object: .spec.ports: an item of a list of objects is number");
 }
 
+/* Who owns all of an item, but not that it is there, takes away its keys and leaves nothing. */
+static void test_item_without_keys(void **state)
+{
+	struct world *world = *state;
+
+	of_kind(world, "apps", "v1", "Deployment");
+	put(world, "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'managedFields':["
+		   "{'apiVersion':'apps/v1','fieldsType':'FieldsV1','fieldsV1':{'f:spec':"
+		   "{'f:template':{'f:spec':{'f:containers':{'k:{\\'name\\':\\'x\\'}':"
+		   "{'f:name':{}}}}}}},'manager':'a','operation':'Apply'},"
+		   "{'apiVersion':'apps/v1','fieldsType':'FieldsV1','fieldsV1':{'f:spec':"
+		   "{'f:template':{'f:spec':{'f:containers':{'k:{\\'name\\':\\'x\\'}':"
+		   "{'.':{}}}}}}},'manager':'u','operation':'Update'}]},"
+		   "'spec':{'template':{'spec':{'containers':[{'name':'x'}]}}}}");
+	refused(world, "a", "{" DEPLOYMENT "}",
+		"the result: .spec.template.spec.containers: an item of a list of objects is null");
+}
+
 /* The set of a field this deep would be nested deeper than any stored value. */
 static void test_too_deep(void **state)
 {
@@ -787,6 +805,7 @@ int main(void)
 		TEST(test_twins),
 		TEST(test_refused),
 		TEST(test_refused_target),
+		TEST(test_item_without_keys),
 		TEST(test_too_deep),
 		TEST(test_memory),
 	};
