@@ -57,7 +57,9 @@ static billionths quantity_of(struct es_slice text)
 	unsigned decimals = 0;
 	bool point = false;
 
-	if (text.len > 0 && text.data[0] == '+')
+	if (text.len == 0)
+		return 0;
+	if (text.data[0] == '+')
 		at++;
 	for (; at < text.len; at++) {
 		uint8_t c = text.data[at];
