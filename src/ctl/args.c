@@ -14,6 +14,10 @@ int es_ctl_option(int argc, char **argv, int *at, const char *name, const char *
 		*ret_value = argv[*at] + len + 1;
 		return 1;
 	}
+	if (len == 2 && name[1] != '-' && argv[*at][len] != '\0') {
+		*ret_value = argv[*at] + len;
+		return 1;
+	}
 	if (argv[*at][len] != '\0')
 		return 0;
 	if (*at + 1 >= argc)
@@ -22,10 +26,24 @@ int es_ctl_option(int argc, char **argv, int *at, const char *name, const char *
 	return 1;
 }
 
+/* The value of an option that is given: 1, or -1 when there are too many. */
+static int take_value(const struct es_ctl_flag *flag, const char *value)
+{
+	if (flag->value != NULL) {
+		*flag->value = value;
+		return 1;
+	}
+	if (flag->list->count == ES_CTL_LIST_MAX)
+		return -1;
+	flag->list->items[flag->list->count++] = value;
+	return 1;
+}
+
 /* As es_ctl_option, of any of the flags. */
 static int take_flag(int argc, char **argv, int *at, const struct es_ctl_flag *flags)
 {
 	for (const struct es_ctl_flag *flag = flags; flag->name != NULL; flag++) {
+		const char *value = NULL;
 		int found;
 
 		if (flag->given != NULL) {
@@ -33,9 +51,11 @@ static int take_flag(int argc, char **argv, int *at, const struct es_ctl_flag *f
 				(flag->alias != NULL && strcmp(argv[*at], flag->alias) == 0);
 			*flag->given = *flag->given || found != 0;
 		} else {
-			found = es_ctl_option(argc, argv, at, flag->name, flag->value);
+			found = es_ctl_option(argc, argv, at, flag->name, &value);
 			if (found == 0 && flag->alias != NULL)
-				found = es_ctl_option(argc, argv, at, flag->alias, flag->value);
+				found = es_ctl_option(argc, argv, at, flag->alias, &value);
+			if (found > 0)
+				found = take_value(flag, value);
 		}
 		if (found != 0)
 			return found;
@@ -54,7 +74,7 @@ int es_ctl_parse(int argc, char **argv, const struct es_ctl_flag *flags)
 		if (found > 0)
 			continue;
 		if (found < 0) {
-			(void)es_ctl_usage("a value is missing behind ", argv[i]);
+			(void)es_ctl_usage("a value is missing, or too many are given: ", argv[i]);
 			return -1;
 		}
 		if (options && strcmp(argv[i], "--") == 0) {
@@ -77,6 +97,20 @@ bool es_ctl_parse_output(const char *output, bool *ret_json)
 		return true;
 	(void)es_ctl_usage("not a format of output: ", output);
 	return false;
+}
+
+int es_ctl_worse(int a, int b)
+{
+	static const int order[] = {ES_CTL_OK,      ES_CTL_NOT_FOUND,   ES_CTL_CONFLICT,
+				    ES_CTL_INVALID, ES_CTL_UNAVAILABLE, ES_CTL_FAILED,
+				    ES_CTL_USAGE,   ES_CTL_INTERRUPTED};
+	size_t x = 0, y = 0;
+
+	while (order[x] != a)
+		x++;
+	while (order[y] != b)
+		y++;
+	return x > y ? a : b;
 }
 
 int es_ctl_usage(const char *what, const char *which)

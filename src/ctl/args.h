@@ -8,16 +8,25 @@
 
 /* What the verbs share: options, complaints, and how things are printed. */
 
-/* "--name value" or "--name=value" at argv[*at]: 1 and the value, *at is moved; 0 when it is another argument; -1
- * when no value follows. */
+/* "--name value" or "--name=value" at argv[*at], of a short name "-nvalue" too: 1 and the value, *at is moved; 0 when
+ * it is another argument; -1 when no value follows. */
 int es_ctl_option(int argc, char **argv, int *at, const char *name, const char **ret_value);
 
-/* An option of a verb: with a value, which *value is set to, or without, when *given is. */
+/* The values of an option that may be given more than once. */
+#define ES_CTL_LIST_MAX 256
+struct es_ctl_list {
+	const char *items[ES_CTL_LIST_MAX];
+	size_t count;
+};
+
+/* An option of a verb: with a value, which *value is set to or which is added to *list, or without, when *given is
+ * set. */
 struct es_ctl_flag {
 	const char *name;  /* "--output"; NULL ends a list */
 	const char *alias; /* "-o", or NULL */
 	const char **value;
 	bool *given;
+	struct es_ctl_list *list;
 };
 /* Take the options out of the arguments. What is left is moved to the front of `argv`; returns how many that are,
  * or -1 after a complaint. "--" ends the options; "-" is none. */

@@ -6,32 +6,76 @@
 #include "ctl/ctl.h"
 
 /* What there is, in the order of the help. */
-static const struct es_ctl_verb *const verbs[] = {
-	&es_ctl_status,
+const struct es_ctl_verb *const es_ctl_verbs[] = {
+	&es_ctl_get,
+	&es_ctl_list,
+	&es_ctl_watch,
+	&es_ctl_put,
+	&es_ctl_apply,
+	&es_ctl_patch,
+	&es_ctl_delete,
+	&es_ctl_catalog_export,
+	&es_ctl_catalog_import,
 	&es_ctl_catalog_inspect,
 	&es_ctl_catalog_verify,
 	&es_ctl_catalog_replay,
+	&es_ctl_status,
+	&es_ctl_completion,
+	NULL,
 };
+
+#define VERBS (ES_ARRAY_LEN(es_ctl_verbs) - 1)
 
 static const char help_options[] =
 	"Options of all verbs, anywhere:\n"
 	"  --endpoints LIST      members as host:port, http://host:port or unix:///path, with "
-	"commas between them\n"
-	"                        (or $ENGENHOCTL_ENDPOINTS; default: 127.0.0.1:2379)\n"
+	"commas between them; the\n"
+	"                        first that takes the connection is used (default: "
+	"127.0.0.1:2379)\n"
 	"  --timeout SECONDS     how long to wait for each answer (default: 5)\n"
+	"  -n, --namespace NAME  the namespace of resources (default: \"default\" for built-in "
+	"kinds, none for others)\n"
+	"  -h, --help            all about a verb\n"
 	"\n"
-	"Exit status: 0 all is well; 1 something is not, or a member did not answer; 2 the command "
-	"line is wrong.\n";
+	"'engenhoctl help exit-codes' tells the exit statuses, 'engenhoctl help environment' the "
+	"variables.\n";
+
+static const char help_exit_codes[] =
+	"Exit status of engenhoctl:\n"
+	"  0    all is well\n"
+	"  1    something failed: a file, a member that is not healthy, an answer that is no "
+	"answer\n"
+	"  2    the command line is wrong; nothing was done\n"
+	"  3    a resource is not there\n"
+	"  4    a conflict: a resource has not got the expected version, or other managers own "
+	"fields that are applied\n"
+	"  5    what was given is no good: a document that is no resource, a patch that cannot be "
+	"applied, a selector\n"
+	"  6    no member could be reached, or none answered in time ('status' says 1); what was "
+	"being written may have\n"
+	"       been written\n"
+	"  130  interrupted by Ctrl-C\n"
+	"Of several resources the worst counts, from bad to worse: 3, 4, 5, 6, 1.\n";
+
+static const char help_environment[] =
+	"Variables that engenhoctl reads; options go before them:\n"
+	"  ENGENHOCTL_ENDPOINTS  --endpoints\n"
+	"  ENGENHOCTL_TIMEOUT    --timeout\n"
+	"  ENGENHOCTL_NAMESPACE  --namespace\n"
+	"  NO_COLOR              when it is set to anything, no colours; there are none either "
+	"where no terminal is\n";
 
 /* ---- help ---------------------------------------------------------------------------------- */
 
 static void help_all(void)
 {
-	(void)fputs("engenhoctl looks after members of engenho-store. For keys, there is etcdctl.\n"
-		    "\n",
-		    stdout);
-	for (size_t i = 0; i < ES_ARRAY_LEN(verbs); i++)
-		(void)printf("  engenhoctl %-18s %s\n", verbs[i]->name, verbs[i]->brief);
+	(void)fputs(
+		"engenhoctl reads and writes the resources of engenho-store, and looks after its "
+		"members. For keys, there\nis etcdctl.\n\n",
+		stdout);
+	for (size_t i = 0; i < VERBS; i++)
+		(void)printf("  engenhoctl %-18s %s\n", es_ctl_verbs[i]->name,
+			     es_ctl_verbs[i]->brief);
 	(void)printf("  engenhoctl %-18s %s\n", "version", "the version of this program");
 	(void)printf("  engenhoctl %-18s %s\n\n", "help [VERB]", "this text, or all about a verb");
 	(void)fputs(help_options, stdout);
@@ -69,12 +113,12 @@ static int words_of(const char *name, int argc, char **argv, bool *ret_whole)
 /* The verb that the words begin with, and how many are its name; NULL: none. */
 static const struct es_ctl_verb *find(int argc, char **argv, int *ret_words)
 {
-	for (size_t i = 0; i < ES_ARRAY_LEN(verbs); i++) {
+	for (size_t i = 0; i < VERBS; i++) {
 		bool whole;
 
-		*ret_words = words_of(verbs[i]->name, argc, argv, &whole);
+		*ret_words = words_of(es_ctl_verbs[i]->name, argc, argv, &whole);
 		if (whole)
-			return verbs[i];
+			return es_ctl_verbs[i];
 	}
 	return NULL;
 }
@@ -83,8 +127,8 @@ static bool begins_a_verb(int argc, char **argv)
 {
 	bool whole;
 
-	for (size_t i = 0; i < ES_ARRAY_LEN(verbs); i++)
-		if (words_of(verbs[i]->name, argc, argv, &whole) == argc)
+	for (size_t i = 0; i < VERBS; i++)
+		if (words_of(es_ctl_verbs[i]->name, argc, argv, &whole) == argc)
 			return true;
 	return false;
 }
@@ -98,14 +142,18 @@ static int help(int argc, char **argv)
 		help_all();
 		return ES_CTL_OK;
 	}
-	for (size_t i = 0; i < ES_ARRAY_LEN(verbs); i++) {
+	if (strcmp(argv[0], "exit-codes") == 0 || strcmp(argv[0], "environment") == 0) {
+		(void)fputs(argv[0][1] == 'x' ? help_exit_codes : help_environment, stdout);
+		return ES_CTL_OK;
+	}
+	for (size_t i = 0; i < VERBS; i++) {
 		bool whole;
 
-		if (words_of(verbs[i]->name, argc, argv, &whole) < argc)
+		if (words_of(es_ctl_verbs[i]->name, argc, argv, &whole) < argc)
 			continue;
 		if (found)
 			(void)fputc('\n', stdout);
-		help_verb(verbs[i]);
+		help_verb(es_ctl_verbs[i]);
 		found = true;
 	}
 	return found ? ES_CTL_OK : es_ctl_usage("unknown verb: ", argv[0]);
@@ -150,6 +198,10 @@ static int parse(int argc, char **argv, struct line *line)
 					      &line->options.endpoints);
 		if (options && found == 0)
 			found = es_ctl_option(argc, argv, &i, "--timeout", &timeout);
+		if (options && found == 0)
+			found = es_ctl_option(argc, argv, &i, "--namespace", &line->options.ns);
+		if (options && found == 0)
+			found = es_ctl_option(argc, argv, &i, "-n", &line->options.ns);
 		if (found < 0)
 			return es_ctl_usage("a value is missing behind ", argv[i]);
 		if (timeout != NULL && !parse_seconds(timeout, &line->options.timeout_ms))
@@ -192,15 +244,27 @@ static int run(struct line *line)
 	return es_ctl_usage("unknown verb: ", word);
 }
 
+/* A variable that is set and not empty, or what there is without. */
+static const char *environment(const char *name, const char *without)
+{
+	const char *value = getenv(name);
+
+	return value == NULL || *value == '\0' ? without : value;
+}
+
 int main(int argc, char **argv)
 {
 	struct line line = {
-		.options = {.endpoints = getenv("ENGENHOCTL_ENDPOINTS"), .timeout_ms = 5000}};
+		.options = {.endpoints = environment("ENGENHOCTL_ENDPOINTS", "127.0.0.1:2379")}};
+	const char *timeout = environment("ENGENHOCTL_TIMEOUT", "5");
 	int status;
 
-	if (line.options.endpoints == NULL || *line.options.endpoints == '\0')
-		line.options.endpoints = "127.0.0.1:2379";
+	if (!parse_seconds(timeout, &line.options.timeout_ms))
+		return es_ctl_usage("ENGENHOCTL_TIMEOUT: not a number of seconds: ", timeout);
 	status = parse(argc - 1, argv + 1, &line);
+	line.options.ns_is_certain = line.options.ns != NULL;
+	if (line.options.ns == NULL)
+		line.options.ns = environment("ENGENHOCTL_NAMESPACE", "");
 	if (status == ES_CTL_OK)
 		status = run(&line);
 	if (fflush(stdout) != 0 || ferror(stdout) != 0)

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "ctl/args.h"
 #include "ctl/client.h"
+#include "ctl/endpoints.h"
 #include "wire/allocator.h"
 #include "wire/rpc.pb-c.h"
 
@@ -127,55 +128,6 @@ static int one(const char *endpoint, uint64_t timeout_ms, bool *head)
 	return rc;
 }
 
-/* The next of a comma-separated list, without blanks around it: 1, 0 at the end, ES_EINVAL when it
- * is too long. Empty ones are left out. */
-static int next_endpoint(const char **text, char out[ES_CLIENT_ENDPOINT_MAX])
-{
-	while (**text != '\0') {
-		const char *begin = *text + strspn(*text, " \t");
-		size_t len = strcspn(begin, ",");
-
-		*text = begin + len + (begin[len] == ',');
-		while (len > 0 && (begin[len - 1] == ' ' || begin[len - 1] == '\t'))
-			len--;
-		if (len >= ES_CLIENT_ENDPOINT_MAX)
-			return ES_EINVAL;
-		memcpy(out, begin, len);
-		out[len] = '\0';
-		if (len > 0)
-			return 1;
-	}
-	return 0;
-}
-
-/* All of them are checked before the first is asked. */
-static bool check_endpoints(const char *text)
-{
-	char endpoint[ES_CLIENT_ENDPOINT_MAX];
-	size_t count = 0;
-	int rc;
-
-	while ((rc = next_endpoint(&text, endpoint)) > 0) {
-		count++;
-		if (strncmp(endpoint, "https:", 6) == 0) {
-			(void)fprintf(stderr, "engenhoctl: TLS is not there yet: %s\n", endpoint);
-			return false;
-		}
-		if (es_client_is_endpoint(endpoint))
-			continue;
-		(void)fprintf(stderr,
-			      "engenhoctl: not an endpoint: %s (write host:port, http://host:port "
-			      "or unix:///path)\n",
-			      endpoint);
-		return false;
-	}
-	if (rc < 0)
-		(void)fprintf(stderr, "engenhoctl: an endpoint is too long\n");
-	else if (count == 0)
-		(void)fprintf(stderr, "engenhoctl: --endpoints names no member\n");
-	return rc == 0 && count > 0;
-}
-
 static int run(const struct es_ctl_options *options, int argc, char **argv)
 {
 	static const struct es_ctl_flag flags[] = {{0}};
@@ -187,9 +139,9 @@ static int run(const struct es_ctl_options *options, int argc, char **argv)
 	argc = es_ctl_parse(argc, argv, flags);
 	if (argc != 0)
 		return argc < 0 ? ES_CTL_USAGE : es_ctl_usage("unexpected argument: ", argv[0]);
-	if (!check_endpoints(text))
+	if (!es_ctl_check_endpoints(text))
 		return ES_CTL_USAGE;
-	while (next_endpoint(&text, endpoint) > 0)
+	while (es_ctl_next_endpoint(&text, endpoint) > 0)
 		if (one(endpoint, options->timeout_ms, &head) < 0)
 			status = ES_CTL_FAILED;
 	return status;

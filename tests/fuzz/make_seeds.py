@@ -392,6 +392,19 @@ def resource():
     return seeds
 
 
+def yaml():
+    return {
+        "resource": b"# c\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n  labels: {app: web, \"on\": 'no'}\ndata:\n  a: \"1\"\n"
+                    b"  b: |\n    one\n      two\n\n  c: >-\n    one\n    two\n",
+        "documents": b"---\na: 1\n---\n---\n- - b\n- [c, {d: ~}]\n...\n",
+        "words": b"[yes, n, ~, 0x1f, 010, 0b11, 0o7, 1_0, 1.0, -.5e3, .inf, 1e999, 2020-01-01, 1:20, 18446744073709551616]",
+        "tags": b"- !!str 1\n- !!float 2\n- !!int '3'\n- ! 4\n- !!map {}\n- !!bool on\n",
+        "aliases": b"a: &x {k: [1, 2]}\nb: *x\nc:\n  <<: [*x, {l: 1}]\n  k: &y z\nd: *y\n",
+        "keys": b"? long\n: 1\n1: a\ntrue: b\n2.50: c\n\"a\\tb\\u2028\": |+\n  x\n\n",
+        "json": b'{"a":{"b":[1,2.5,"x\\n\\u0001"],"c":null},"d":"\\\\ \\" :# -"}',
+    }
+
+
 save("request", request())
 save("log_entry", log_entry())
 save("segment", segment())
@@ -407,3 +420,4 @@ save("selector", selector())
 save("token", token())
 save("apply", apply())
 save("resource", resource())
+save("yaml", yaml())
