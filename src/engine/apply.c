@@ -41,7 +41,6 @@ int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_comm
 		op->txn_res = NULL;
 		op->changed = false;
 		op->txn = NULL;
-		op->resource_command = NULL;
 		op->resource = NULL;
 		op->physical = false;
 		op->over_quota = false;
@@ -187,17 +186,18 @@ int es_engine_write(struct es_engine *e, struct es_engine_op *op, enum es_comman
 	return rc;
 }
 
-int es_engine_resource(struct es_engine *e, struct es_engine_op *op,
-		       const struct es_resource_command *command, struct es_slice text)
+int es_engine_resource(struct es_engine *e, struct es_engine_op *op, struct es_slice text,
+		       uint64_t cost)
 {
-	/* What it leaves is no larger than itself and what it finds; that a patch may shrink is not
-	 * known here. */
-	uint64_t cost = command->kind == ES_RESOURCE_DELETE ? 0 : 256 + text.len;
-	int rc = es_engine_propose_within_quota(e, op, ES_COMMAND_RESOURCE, text, cost);
+	int rc;
 
+	e->resource_body.len = 0;
+	rc = es_buf_append_u8(&e->resource_body, ES_RESOURCE_RULES);
 	if (rc == 0)
-		op->resource_command = command;
-	return rc;
+		rc = es_buf_append_slice(&e->resource_body, text);
+	return rc < 0 ? rc
+		      : es_engine_propose_within_quota(e, op, ES_COMMAND_RESOURCE,
+						       es_buf_slice(&e->resource_body), cost);
 }
 
 int es_engine_compact(struct es_engine *e, struct es_engine_op *op, int64_t revision, bool physical)
@@ -308,30 +308,36 @@ static int apply_txn(struct es_engine *e, const struct es_command *command, stru
 	return rc;
 }
 
-/* The current rules judge the command on the store as it is now. */
+/*
+ * The rules judge the command on the store as it is now. What is judged is always what the log says,
+ * for the one who waits as for a replay; and a command that cannot be read, which nobody should have
+ * proposed, is refused by everybody alike.
+ */
 static int apply_resource(struct es_engine *e, const struct es_command *command,
 			  struct es_engine_op *op)
 {
 	struct es_arena *arena = op != NULL ? op->arena : &e->scratch;
-	const struct es_resource_command *resource = op != NULL ? op->resource_command : NULL;
 	struct es_resource_plan *plan = es_arena_alloc(arena, sizeof(*plan));
 	struct es_resource_command decoded;
 	const struct es_mvcc_txn_res *res;
-	char text[1];
-	int rc = plan == NULL ? ES_ENOMEM : 0;
+	struct es_slice text = command->body;
+	char errmsg[256] = "";
+	int rc;
 
-	if (rc == 0 && resource == NULL) {
-		rc = es_resource_command_decode(command->body, arena, &decoded, text, sizeof(text));
-		resource = &decoded;
-	}
+	if (plan == NULL)
+		return ES_ENOMEM;
+	if (text.len == 0 || text.data[0] != ES_RESOURCE_RULES)
+		return ES_ECORRUPT; /* rules of a later version: going on would fork the replica */
+	text = es_slice(text.data + 1, text.len - 1);
+	rc = es_resource_command_decode(text, arena, &decoded, errmsg, sizeof(errmsg));
+	if (rc == ES_EDECODE)
+		es_log(e->config.log, ES_LOG_ERROR, "refused a command on resources",
+		       ES_STR("error", errmsg));
 	if (rc == 0)
-		rc = es_resource_plan(e->store, resource, arena, plan);
-	if (rc < 0)
-		return rc == ES_ENOMEM ? rc
-				       : ES_ECORRUPT; /* it was decoded before it was proposed */
-	if (plan->txn != NULL)
+		rc = es_resource_plan(e->store, &decoded, arena, plan);
+	if (rc == 0 && plan->txn != NULL)
 		rc = apply_to_store(e, plan->txn, arena, &res);
-	if (op != NULL)
+	if (rc == 0 && op != NULL)
 		op->resource = plan;
 	return rc;
 }

@@ -20,8 +20,12 @@ enum es_command_kind {
 	ES_COMMAND_LEASE_REVOKE = 6,
 	ES_COMMAND_ALARM = 7,
 	ES_COMMAND_MEMBER = 8,
-	ES_COMMAND_RESOURCE = 9, /* JSON: resource/command.h, under the current rules */
+	ES_COMMAND_RESOURCE = 9, /* ES_RESOURCE_RULES, then JSON: resource/command.h */
 };
+
+/* The rules and the table of kinds (es_schema_version) that a command is judged by: a byte before it.
+ * Whoever changes what either makes of a command adds a number and keeps the old ones working. */
+#define ES_RESOURCE_RULES 1
 
 struct es_command {
 	enum es_command_kind kind;

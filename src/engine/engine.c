@@ -338,6 +338,7 @@ static void engine_free(struct es_engine *e)
 	es_lease_table_free(e->leases);
 	es_mvcc_free(e->store);
 	es_buf_close(&e->command);
+	es_buf_close(&e->resource_body);
 	es_buf_close(&e->meta);
 	es_arena_close(&e->scratch);
 	es_arena_close(&e->member_strings);
@@ -427,6 +428,7 @@ int es_engine_open(const struct es_engine_config *config, struct es_engine **ret
 	es_arena_init(&e->scratch, e->mem, 4096);
 	es_arena_init(&e->member_strings, e->mem, 1024);
 	es_buf_init(&e->command, e->mem);
+	es_buf_init(&e->resource_body, e->mem);
 	es_buf_init(&e->meta, e->mem);
 	es_queue_init(&e->proposals);
 	es_queue_init(&e->compact_waiters);

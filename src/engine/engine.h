@@ -104,7 +104,6 @@ struct es_engine_op {
 	const struct es_resource_plan *resource; /* of es_engine_resource; its txn is of no use */
 	/* The engine's own. */
 	const struct es_mvcc_txn *txn;
-	const struct es_resource_command *resource_command;
 	struct es_queue link;
 	struct es_engine *engine;
 	enum es_command_kind kind;
@@ -121,12 +120,13 @@ struct es_engine_op {
 int es_engine_write(struct es_engine *engine, struct es_engine_op *op, enum es_command_kind kind,
 		    struct es_slice request, const struct es_mvcc_txn *txn);
 /*
- * Submit a command on resources, under the current rules: `text` is its encoding for the log, which `command` points
- * into; both stay alive until `done`. A refusal of the rules is a success: op->resource tells. The quota as in
- * es_engine_write.
+ * Submit a command on resources, under the current rules: `text` is its encoding for the log
+ * (resource/command.h), copied; `cost` what it may add to the store, for the quota, as in
+ * es_engine_write. A refusal of the rules is a success: op->resource tells. ES_EDECODE through
+ * `done`: it is no command; nothing was changed.
  */
-int es_engine_resource(struct es_engine *engine, struct es_engine_op *op,
-		       const struct es_resource_command *command, struct es_slice text);
+int es_engine_resource(struct es_engine *engine, struct es_engine_op *op, struct es_slice text,
+		       uint64_t cost);
 /* Compact; with `physical`, done comes when what can be freed is free: what a pin holds goes later,
  * with the pin. ES_ECOMPACTED, ES_EFUTURE_REV through `done`. */
 int es_engine_compact(struct es_engine *engine, struct es_engine_op *op, int64_t revision,

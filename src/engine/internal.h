@@ -46,6 +46,7 @@ struct es_engine {
 
 	struct es_queue proposals;
 	struct es_buf command; /* the command being encoded */
+	struct es_buf resource_body;
 	struct es_buf meta;    /* of the checkpoint being written */
 	/* What the size of an event was told for: its encoding, which follows at once, must not
 	 * find anything else. */

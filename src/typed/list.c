@@ -10,9 +10,11 @@
  * a read is linearizable, which cannot be taken back.
  */
 enum {
-	SLICE_KEYS = 2048,         /* looked at in a turn */
+	SLICE_KEYS = 2048,         /* looked at in a slice */
 	SLICE_SELECTED_KEYS = 256, /* the same when each has to be read */
-	TURN_JOBS = 16,
+	TURN_KEYS = 8192,          /* of all lists */
+	TURN_BYTES = 1 << 20,      /* of values that have to be read, in a slice and in a turn */
+	ITEM_BYTES = 64,           /* what an item costs beside key and value, for `bytes_max` */
 };
 
 struct es_typed_job {
@@ -21,6 +23,7 @@ struct es_typed_job {
 	struct es_typed_list *list; /* NULL: given up */
 	struct es_queue link;
 	bool asking;
+	bool done; /* was called */
 	bool full; /* the page is; what follows is only counted */
 	bool pinned;
 	int64_t revision;
@@ -56,6 +59,7 @@ static void finish(struct es_typed_job *job, int status, const char *text)
 	char numbers[ES_TYPED_TEXT_MAX];
 
 	es_queue_remove(&job->link);
+	job->done = true;
 	if (status < 0 && text == NULL)
 		text = es_typed_text(status, job->revision, es_mvcc_revision(store_of(job)),
 				     numbers, sizeof(numbers));
@@ -98,7 +102,7 @@ static int add_item(struct es_typed_job *job, const struct es_typed_item *item)
 	}
 	job->items[list->count++] = *item;
 	list->items = job->items;
-	job->bytes += item->value.len;
+	job->bytes += item->value.len + item->key.name.len + item->key.ns.len + ITEM_BYTES;
 	job->full = (list->limit > 0 && (int64_t)list->count >= list->limit) ||
 		    (list->bytes_max > 0 && job->bytes >= list->bytes_max);
 	return 0;
@@ -138,6 +142,8 @@ static int look_at(struct es_typed_job *job, const struct es_mvcc_version *versi
 	rc = es_resource_path_parse(kv.key, list->arena, &item.key);
 	if (rc < 0)
 		return rc == ES_EDECODE ? 0 : rc;
+	if (es_resource_key_check(&item.key, NULL, 0) < 0)
+		return 0; /* nobody could name it */
 	item.value = kv.value;
 	item.create_revision = kv.create_revision;
 	item.mod_revision = kv.mod_revision;
@@ -158,40 +164,57 @@ static int move_behind(struct es_typed_job *job, struct es_slice key)
 	return rc;
 }
 
-/* *ret_finished: nothing is left to be looked at. */
-static int slice(struct es_typed_job *job, bool *ret_finished)
+/* What looking at it costs the turn. */
+static uint64_t reading_cost(const struct es_typed_job *job, const struct es_mvcc_version *version)
+{
+	struct es_mvcc_kv kv;
+
+	if (job->selector == NULL)
+		return 0;
+	es_mvcc_version_kv(version, &kv);
+	return kv.value.len;
+}
+
+/* *ret_finished: nothing is left to be looked at. Adds to *keys and *bytes what was. */
+static int slice(struct es_typed_job *job, bool *ret_finished, uint64_t *keys, uint64_t *bytes)
 {
 	struct es_typed_list *list = job->list;
 	int64_t room = list->limit > 0 ? list->limit - (int64_t)list->count : INT64_MAX;
 	struct es_mvcc_range_req req = {.range = job->range, .revision = job->revision};
 	struct es_mvcc_range_res res;
-	struct es_arena scratch;
+	struct es_arena found, scratch; /* the keys; one value at a time */
 	struct es_mvcc_kv last;
-	int64_t looked = 0;
+	size_t looked = 0;
 	int rc;
 
 	req.limit = job->selector != NULL ? SLICE_SELECTED_KEYS : SLICE_KEYS;
 	if (job->selector == NULL && room < req.limit)
 		req.limit = room;
+	es_arena_init(&found, job->mem, 16384);
 	es_arena_init(&scratch, job->mem, 16384);
-	rc = es_engine_range(job->typed->config.engine, &req, &scratch, &res);
-	for (size_t i = 0; rc == 0 && i < res.n; i++) {
+	rc = es_engine_range(job->typed->config.engine, &req, &found, &res);
+	while (rc == 0 && looked < res.n) {
 		if (job->full && job->selector == NULL)
 			break;
-		rc = look_at(job, res.versions[i], &scratch);
-		looked++;
+		if (looked > 0 && *bytes >= TURN_BYTES)
+			break;
+		*bytes += reading_cost(job, res.versions[looked]);
+		rc = look_at(job, res.versions[looked++], &scratch);
+		es_arena_reset(&scratch);
 	}
+	*keys += looked;
+	*ret_finished = false;
 	if (rc == 0 && job->full && job->selector == NULL) {
-		list->remaining = res.count - looked;
+		list->remaining = res.count - (int64_t)looked;
+		*ret_finished = true;
+	} else if (rc == 0 && looked == res.n && !res.more) {
 		*ret_finished = true;
 	} else if (rc == 0) {
-		*ret_finished = !res.more;
-		if (res.more) {
-			es_mvcc_version_kv(res.versions[res.n - 1], &last);
-			rc = move_behind(job, last.key);
-		}
+		es_mvcc_version_kv(res.versions[looked - 1], &last);
+		rc = move_behind(job, last.key);
 	}
 	es_arena_close(&scratch);
+	es_arena_close(&found);
 	return rc;
 }
 
@@ -216,10 +239,10 @@ static int make_token(struct es_typed_job *job)
 }
 
 /* One slice. True: there is more to do. */
-static bool run(struct es_typed_job *job)
+static bool run(struct es_typed_job *job, uint64_t *keys, uint64_t *bytes)
 {
-	bool finished = false;
-	int rc = slice(job, &finished);
+	bool finished;
+	int rc = slice(job, &finished, keys, bytes);
 
 	if (rc == 0 && !finished)
 		return true;
@@ -232,6 +255,7 @@ static bool run(struct es_typed_job *job)
 static void begin_to_run(struct es_typed_job *job)
 {
 	struct es_typed *t = job->typed;
+	uint64_t keys = 0, bytes = 0;
 
 	if (job->revision < es_mvcc_compacted(store_of(job))) {
 		finish(job, ES_ECOMPACTED, NULL);
@@ -240,7 +264,8 @@ static void begin_to_run(struct es_typed_job *job)
 	es_engine_pin(t->config.engine, job->revision, &job->pin);
 	job->pinned = true;
 	job->list->result_revision = job->revision;
-	if (run(job)) {
+	/* What has to be read waits for its turn. */
+	if (job->selector != NULL || run(job, &keys, &bytes)) {
 		es_queue_push(&t->running, &job->link);
 		es_typed_work(t);
 	}
@@ -272,6 +297,8 @@ static void on_linearizable(void *arg, int status)
 		job_free(job);
 		return;
 	}
+	if (job->done)
+		return; /* it was told that the store is closing, and has not ended the list yet */
 	es_queue_remove(&job->link);
 	if (status < 0)
 		finish(job, status, NULL);
@@ -417,12 +444,15 @@ void es_typed_get_begin(struct es_typed *t, struct es_typed_list *get,
 
 bool es_typed_lists_work(struct es_typed *t)
 {
-	for (int i = 0; i < TURN_JOBS && !es_queue_empty(&t->running); i++) {
+	uint64_t keys = 0, bytes = 0;
+
+	while (!es_queue_empty(&t->running) && keys < TURN_KEYS && bytes < TURN_BYTES) {
 		struct es_typed_job *job = ES_QUEUE_ITEM(es_queue_pop(&t->running),
 							 struct es_typed_job, link);
 
-		if (run(job))
+		if (run(job, &keys, &bytes))
 			es_queue_push(&t->running, &job->link);
+		keys++; /* an empty one is work as well */
 	}
 	return !es_queue_empty(&t->running);
 }

@@ -96,8 +96,8 @@ struct es_typed_list {
  * ES_ENO_LEADER and the like.
  */
 void es_typed_list_begin(struct es_typed *typed, struct es_typed_list *list);
-/* After `done`, whatever it said, and before the engine is closed; or before it, to give up: it will
- * not come any more. Releases everything but the arena. */
+/* After `done`, whatever it said: inside it, or before es_typed_close; or before `done`, to give up:
+ * it will not come any more. Releases everything but the arena. */
 void es_typed_list_end(struct es_typed_list *list);
 
 /* One resource: the list of it, with `items` NULL when there is none. As above. */

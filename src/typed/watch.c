@@ -117,8 +117,9 @@ int es_typed_watch_open(struct es_typed *t, const struct es_typed_watch_spec *sp
 	es_queue_init(&watch->woken);
 	es_arena_init(&watch->arena, t->config.mem, 512);
 	watch->revision = spec->from_revision > 0 ? spec->from_revision : current_of(watch);
-	if (spec->from_revision < 0) {
-		(void)snprintf(errmsg, errmsg_size, "a resource version is not negative");
+	if (spec->from_revision < 0 || spec->from_revision == INT64_MAX) {
+		(void)snprintf(errmsg, errmsg_size, "not a resource version: %lld",
+			       (long long)spec->from_revision);
 		rc = ES_EINVAL;
 	} else {
 		rc = es_selector_parse(spec->label_selector, spec->field_selector, &watch->arena,
@@ -173,6 +174,8 @@ static int stamp(struct es_slice value, int64_t revision, struct es_arena *arena
 	uint8_t *copy = NULL;
 	int rc = es_json_parse(value, ES_JSON_DEPTH_MAX, arena, &object, &error);
 
+	if (rc == ES_ENOMEM)
+		return rc;
 	found = rc == 0 ? es_json_get(&object, "metadata") : NULL;
 	if (!es_json_is(found, ES_JSON_OBJECT)) {
 		copy = es_arena_alloc(arena, value.len);
@@ -256,6 +259,8 @@ static int make_event(const struct es_typed_watch *watch, const struct es_typed_
 		rc = es_resource_path_parse(path, arena, &ret_event->item.key);
 	if (rc < 0)
 		return rc == ES_EDECODE ? 0 : rc; /* no resource: something with such a path */
+	if (es_resource_key_check(&ret_event->item.key, NULL, 0) < 0)
+		return 0; /* nobody could name it */
 	ret_event->revision = change->kv.mod_revision;
 	ret_event->item.mod_revision = change->kv.mod_revision;
 	if (after) {

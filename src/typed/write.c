@@ -1,9 +1,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "resource/util.h"
 #include "typed/internal.h"
 
-#define TIME_BYTES sizeof("2026-01-01T00:00:00Z")
+#define MANAGER_BYTES_MAX 128
+#define TIME_BYTES        sizeof("2026-01-01T00:00:00Z")
 
 /* RFC 3339, UTC, whole seconds. */
 static int now_text(const struct es_typed *t, struct es_arena *arena, struct es_slice *ret_text)
@@ -28,6 +30,25 @@ static int prepare_value(const struct es_resource_key *key, struct es_json *valu
 			 size_t errmsg_size)
 {
 	return es_resource_fill_in(key, value, true, now, arena, value, errmsg, errmsg_size);
+}
+
+/* As Kubernetes has it: at most 128 bytes, printable. */
+static int check_manager(struct es_slice manager, char *errmsg, size_t errmsg_size)
+{
+	const char *wrong = NULL;
+
+	if (manager.len > MANAGER_BYTES_MAX)
+		wrong = "is longer than 128 bytes";
+	else if (!es_resource_is_utf8(manager))
+		wrong = "is not UTF-8";
+	for (size_t i = 0; wrong == NULL && i < manager.len; i++) {
+		if (manager.data[i] < 0x20 || manager.data[i] == 0x7f)
+			wrong = "has a control character";
+	}
+	if (wrong == NULL)
+		return 0;
+	(void)snprintf(errmsg, errmsg_size, "the field manager %s", wrong);
+	return ES_EINVAL;
 }
 
 static int prepare_ops(const struct es_resource_op **ops, size_t count, struct es_slice now,
@@ -63,8 +84,9 @@ static int prepare(const struct es_typed *t, struct es_resource_command *c, stru
 	case ES_RESOURCE_PUT:
 		return prepare_value(&c->key, &c->value, now, arena, errmsg, errmsg_size);
 	case ES_RESOURCE_PATCH:
-		if (c->patch_type != ES_RESOURCE_PATCH_APPLY)
-			return 0;
+		rc = check_manager(c->manager, errmsg, errmsg_size);
+		if (rc < 0 || c->patch_type != ES_RESOURCE_PATCH_APPLY)
+			return rc;
 		if (c->manager.len == 0) {
 			(void)snprintf(errmsg, errmsg_size, "an apply needs a field manager");
 			return ES_EINVAL;
@@ -86,10 +108,35 @@ static int prepare(const struct es_typed *t, struct es_resource_command *c, stru
 	return ES_EINVAL;
 }
 
+/* What it may add to the store: what it says, and for a patch what it finds as well. */
+static int cost_of(const struct es_typed *t, const struct es_resource_command *c, size_t text_len,
+		   uint64_t *ret_cost)
+{
+	const struct es_mvcc_version *version;
+	struct es_mvcc_kv kv;
+	struct es_buf path;
+	int rc = 0;
+
+	*ret_cost = c->kind == ES_RESOURCE_DELETE ? 0 : 256 + (uint64_t)text_len;
+	if (c->kind != ES_RESOURCE_PATCH)
+		return 0;
+	es_buf_init(&path, t->config.mem);
+	rc = es_resource_path(&path, &c->key);
+	version = rc == 0 ? es_mvcc_get(es_engine_store(t->config.engine), es_buf_slice(&path))
+			  : NULL;
+	if (version != NULL) {
+		es_mvcc_version_kv(version, &kv);
+		*ret_cost += kv.value.len;
+	}
+	es_buf_close(&path);
+	return rc;
+}
+
 int es_typed_write(struct es_typed *t, struct es_typed_write *write,
 		   const struct es_resource_command *command, char *errmsg, size_t errmsg_size)
 {
 	const struct es_engine_config *config = es_engine_config(t->config.engine);
+	uint64_t cost = 0;
 	int rc;
 
 	errmsg[0] = '\0';
@@ -101,8 +148,9 @@ int es_typed_write(struct es_typed *t, struct es_typed_write *write,
 	if (rc == 0 && config->max_request_bytes > 0 && t->text.len > config->max_request_bytes)
 		rc = ES_ETOO_LARGE;
 	if (rc == 0)
-		rc = es_engine_resource(t->config.engine, &write->op, &write->command,
-					es_buf_slice(&t->text));
+		rc = cost_of(t, &write->command, t->text.len, &cost);
+	if (rc == 0)
+		rc = es_engine_resource(t->config.engine, &write->op, es_buf_slice(&t->text), cost);
 	if (rc < 0 && errmsg[0] == '\0')
 		(void)snprintf(errmsg, errmsg_size, "%s", es_status_text(rc));
 	return rc;

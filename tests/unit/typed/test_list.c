@@ -113,7 +113,7 @@ static size_t page_through(struct typed_fixture *f, const char *labels, int64_t 
 		es_typed_list_end(&l.list);
 		/* Later pages do not see this. */
 		(void)put_thing(f, "x", "p0000000-new",
-			      "{\"metadata\":{\"labels\":{\"odd\":\"1\"}}}");
+				"{\"metadata\":{\"labels\":{\"odd\":\"1\"}}}");
 		(void)delete_thing(f, "x", "p0000000-new");
 	} while (token.len > 0);
 	return seen;
@@ -129,13 +129,63 @@ static void pages_are_of_one_revision(void **state)
 	for (int i = 0; i < THINGS; i++) {
 		(void)snprintf(name, sizeof(name), "p%07d", i);
 		(void)put_thing(f, "x", name,
-			      i % 2 == 0 ? "{}" : "{\"metadata\":{\"labels\":{\"odd\":\"1\"}}}");
+				i % 2 == 0 ? "{}" : "{\"metadata\":{\"labels\":{\"odd\":\"1\"}}}");
 	}
 	assert_int_equal(page_through(f, "", 150, THINGS, &revision), THINGS);
 	revision = 0;
 	assert_int_equal(page_through(f, "odd=1", 33, THINGS / 2, &revision), THINGS / 2);
 	revision = 0;
 	assert_int_equal(page_through(f, "odd=1", THINGS, THINGS / 2, &revision), THINGS / 2);
+}
+
+/* More than a slice of any kind: while it is read, others write, and one list is given up. */
+static void a_long_list_takes_turns(void **state)
+{
+	enum { THINGS = 5000 };
+	struct typed_fixture *f = *state;
+	struct es_resource_op *ops = calloc(THINGS, sizeof(*ops));
+	char(*names)[16] = calloc(THINGS, sizeof(*names));
+	struct es_resource_command txn = {
+		.kind = ES_RESOURCE_TXN, .success = ops, .success_count = 1000};
+	struct listed all, some, given_up;
+	struct written w;
+
+	assert_true(ops != NULL && names != NULL);
+	for (int i = 0; i < THINGS; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "p%07d", i);
+		ops[i] = (struct es_resource_op){
+			.kind = ES_RESOURCE_OP_PUT,
+			.key = thing("x", names[i]),
+			.value = json_of(f, i % 5 == 0
+						    ? "{\"metadata\":{\"labels\":{\"on\":\"1\"}}}"
+						    : "{}")};
+	}
+	for (int i = 0; i < THINGS; i += 1000) {
+		txn.success = ops + i;
+		assert_int_equal(typed_write(f, &txn, &w), 0);
+	}
+	list_init(f, &all, "x");
+	list_init(f, &some, "x");
+	some.list.label_selector = ES_SLICE("on");
+	some.list.limit = 100;
+	list_init(f, &given_up, "x");
+	given_up.list.label_selector = ES_SLICE("on");
+	es_typed_list_begin(f->typed, &some.list);
+	es_typed_list_begin(f->typed, &given_up.list);
+	es_typed_list_begin(f->typed, &all.list);
+	assert_false(some.done);
+	assert_false(all.done);
+	(void)delete_thing(f, "x", names[4995]);
+	es_typed_list_end(&given_up.list);
+	RUN_UNTIL(f->engine, some.done && all.done);
+	assert_int_equal(all.list.count, THINGS);
+	assert_int_equal(some.list.count, 100);
+	assert_int_equal(some.list.remaining, THINGS / 5 - 100);
+	assert_false(given_up.done);
+	es_typed_list_end(&all.list);
+	es_typed_list_end(&some.list);
+	free(ops);
+	free(names);
 }
 
 static void a_page_ends_at_its_bytes(void **state)
@@ -320,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(scopes_and_selectors),
 		TEST(pages_are_of_one_revision),
+		TEST(a_long_list_takes_turns),
 		TEST(a_page_ends_at_its_bytes),
 		TEST(tokens_of_other_lists_are_refused),
 		TEST(expired_tokens_say_so),

@@ -82,7 +82,8 @@ static void an_apply_needs_a_manager(void **state)
 		.kind = ES_RESOURCE_PATCH,
 		.patch_type = ES_RESOURCE_PATCH_APPLY,
 		.key = thing("x", "a"),
-		.value = json_of(f, "{\"apiVersion\":\"v1\",\"kind\":\"Thing\",\"spec\":{\"n\":1}}"),
+		.value = json_of(f,
+				 "{\"apiVersion\":\"v1\",\"kind\":\"Thing\",\"spec\":{\"n\":1}}"),
 	};
 	struct written w;
 
@@ -94,11 +95,59 @@ static void an_apply_needs_a_manager(void **state)
 	assert_non_null(strstr(w.object, "\"managedFields\""));
 }
 
+static void a_manager_is_text(void **state)
+{
+	static const char *const managers[] = {"caf\xe9", "a\nb", "\x7f"};
+	struct typed_fixture *f = *state;
+	struct es_resource_command command = {
+		.kind = ES_RESOURCE_PATCH,
+		.key = thing("x", "a"),
+		.value = json_of(f, "{}"),
+	};
+	char text[130];
+	struct written w;
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(managers); i++) {
+		command.manager = es_slice_str(managers[i]);
+		command.patch_type = i % 2 == 0 ? ES_RESOURCE_PATCH_MERGE : ES_RESOURCE_PATCH_APPLY;
+		assert_int_equal(typed_write(f, &command, &w), ES_EINVAL);
+		assert_non_null(strstr(w.errmsg, "manager"));
+	}
+	memset(text, 'm', sizeof(text));
+	command.manager = es_slice(text, 129);
+	assert_int_equal(typed_write(f, &command, &w), ES_EINVAL);
+	command.manager = es_slice(text, 128);
+	assert_int_equal(typed_write(f, &command, &w), 0);
+}
+
+/* Whoever proposed it: it is refused, by the one who waits and by every replay alike. */
+static void what_cannot_be_read_changes_nothing(void **state)
+{
+	static const char *const texts[] = {"", "nonsense", "{\"kind\":\"put\"}",
+					    "{\"kind\":\"caf\xe9\"}"};
+	struct typed_fixture *f = *state;
+	int64_t before = put_thing(f, "x", "a", "{}");
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(texts); i++) {
+		struct waiting w = waiting_new(f->engine);
+
+		assert_int_equal(waiting_end(f->engine, &w,
+					     es_engine_resource(f->engine->engine, &w.op,
+								es_slice_str(texts[i]), 0)),
+				 ES_EDECODE);
+	}
+	assert_int_equal(es_mvcc_revision(es_engine_store(f->engine->engine)), before);
+	typed_close(f);
+	typed_open(f);
+	assert_int_equal(es_mvcc_revision(es_engine_store(f->engine->engine)), before);
+}
+
 static void what_was_written_is_there_after_a_restart(void **state)
 {
 	struct typed_fixture *f = *state;
-	const struct es_resource_command again = {
-		.kind = ES_RESOURCE_PUT, .key = thing("x", "a"), .value = json_of(f, "{\"spec\":1}")};
+	const struct es_resource_command again = {.kind = ES_RESOURCE_PUT,
+						  .key = thing("x", "a"),
+						  .value = json_of(f, "{\"spec\":1}")};
 	struct written before, after;
 
 	(void)put_thing(f, "x", "a", "{\"spec\":1}");
@@ -121,6 +170,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(deletes_carry_their_time, typed_setup,
 						typed_teardown),
 		cmocka_unit_test_setup_teardown(an_apply_needs_a_manager, typed_setup,
+						typed_teardown),
+		cmocka_unit_test_setup_teardown(a_manager_is_text, typed_setup, typed_teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_changes_nothing, typed_setup,
 						typed_teardown),
 		cmocka_unit_test_setup_teardown(what_was_written_is_there_after_a_restart,
 						typed_setup, typed_teardown),
