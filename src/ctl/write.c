@@ -105,20 +105,16 @@ static int tell(struct es_ctl_writer *w, const Answer *answer, const struct es_r
 static int tell_conflict(const Answer *answer, const struct es_resource_key *key, const char *where)
 {
 	bool apply = answer->outcome == ENGENHO__V1__OUTCOME__APPLY_CONFLICT;
-	char text[200];
+	char text[400];
 
 	if (apply)
 		(void)snprintf(text, sizeof(text),
 			       "conflict: other managers own fields that are applied:");
-	else if (answer->resource != NULL)
-		(void)snprintf(text, sizeof(text), "conflict: its version is %" PRId64,
-			       answer->resource->mod_revision);
 	else
-		(void)snprintf(text, sizeof(text), "conflict: it has not got the expected version");
-	(void)es_ctl_fail_key(ES_CTL_CONFLICT, where, key,
-			      apply || answer->message[0] == '\0' || answer->resource != NULL
-				      ? text
-				      : answer->message);
+		(void)snprintf(text, sizeof(text), "conflict: %s",
+			       answer->message[0] != '\0' ? answer->message
+							  : "it has not got the expected version");
+	(void)es_ctl_fail_key(ES_CTL_CONFLICT, where, key, text);
 	for (size_t i = 0; i < answer->n_causes; i++) {
 		(void)fputs("  ", stderr);
 		es_ctl_print_text(stderr, es_slice_str(answer->causes[i]->field));
