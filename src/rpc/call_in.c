@@ -13,20 +13,13 @@
 /* Calls of a connection that are begun and not answered. */
 #define OWED_MAX 1024
 
-static struct es_slice of_rcbuf(nghttp2_rcbuf *rcbuf)
-{
-	nghttp2_vec vec = nghttp2_rcbuf_get_buf(rcbuf);
-
-	return es_slice(vec.base, vec.len);
-}
-
 /* ES_ETOO_LARGE, ES_ENOMEM. */
 int es_call_field(struct es_rpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value)
 {
 	struct es_h2_field *fields;
 
 	/* As SETTINGS_MAX_HEADER_LIST_SIZE counts. */
-	call->field_bytes += of_rcbuf(name).len + of_rcbuf(value).len + 32;
+	call->field_bytes += es_h2_bytes(name).len + es_h2_bytes(value).len + 32;
 	if (call->field_bytes > HEADER_LIST_BYTES_MAX || call->field_count >= HEADER_FIELDS_MAX)
 		return ES_ETOO_LARGE;
 	if (call->field_count == call->field_cap) {
@@ -47,8 +40,8 @@ bool es_call_find_field(const struct es_rpc_call *call, struct es_slice name,
 			struct es_slice *ret_value)
 {
 	for (size_t i = 0; i < call->field_count; i++) {
-		if (es_slice_eq(of_rcbuf(call->fields[i].name), name)) {
-			*ret_value = of_rcbuf(call->fields[i].value);
+		if (es_slice_eq(es_h2_bytes(call->fields[i].name), name)) {
+			*ret_value = es_h2_bytes(call->fields[i].value);
 			return true;
 		}
 	}
@@ -70,8 +63,8 @@ static void read_known(struct es_rpc_call *call, struct known *known)
 {
 	memset(known, 0, sizeof(*known));
 	for (size_t i = 0; i < call->field_count; i++) {
-		struct es_slice name = of_rcbuf(call->fields[i].name);
-		struct es_slice value = of_rcbuf(call->fields[i].value);
+		struct es_slice name = es_h2_bytes(call->fields[i].name);
+		struct es_slice value = es_h2_bytes(call->fields[i].value);
 
 		switch (name.len) {
 		case 5:

@@ -223,6 +223,12 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	return 0;
 }
 
+static void end_malformed(struct es_rpc_call *call, uint32_t error_code)
+{
+	call->state = ES_CALL_CLOSED;
+	es_call_reset(call, error_code);
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
 		     nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
@@ -233,9 +239,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
 	(void)flags;
 	if (call == NULL || call->state != ES_CALL_HEADERS)
 		return 0; /* refused, or trailers */
-	if (es_call_field(call, name, value) < 0) {
-		call->state = ES_CALL_CLOSED;
-		es_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
+	switch (es_field_check(&call->fields_seen, es_h2_bytes(name), es_h2_bytes(value))) {
+	case ES_FIELD_IGNORED: break;
+	case ES_FIELD_MALFORMED: end_malformed(call, NGHTTP2_PROTOCOL_ERROR); break;
+	case ES_FIELD_GOOD:
+		if (es_call_field(call, name, value) < 0)
+			end_malformed(call, NGHTTP2_ENHANCE_YOUR_CALM);
+		break;
 	}
 	return 0;
 }
@@ -248,6 +258,10 @@ static void on_frame_of_call(struct es_h2 *h2, const nghttp2_frame *frame)
 		return;
 	if (call->state == ES_CALL_HEADERS && frame->hd.type == NGHTTP2_HEADERS) {
 		call->half_closed = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+		if (!es_fields_are_complete(call->fields_seen)) {
+			end_malformed(call, NGHTTP2_PROTOCOL_ERROR);
+			return;
+		}
 		es_call_headers_done(call);
 	}
 	if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
@@ -416,6 +430,7 @@ int es_h2_setup(struct es_rpc_server *server)
 	nghttp2_option_set_no_recv_client_magic(server->h2_options, 1); /* conn.c has read it */
 	nghttp2_option_set_no_auto_window_update(server->h2_options, 1);
 	nghttp2_option_set_no_closed_streams(server->h2_options, 1);
+	nghttp2_option_set_no_http_messaging(server->h2_options, 1); /* fields.c does it */
 	/* Ours comes first, and says ENHANCE_YOUR_CALM. */
 	nghttp2_option_set_stream_reset_rate_limit(server->h2_options, RESET_BURST * 2,
 						   RESETS_PER_S * 2);

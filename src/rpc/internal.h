@@ -389,6 +389,7 @@ struct es_rpc_call {
 	size_t kept_bytes;  /* or, with an answer, in h2->kept_bytes */
 	/* in */
 	size_t field_count, field_cap, field_bytes;
+	unsigned fields_seen; /* fields.c */
 	struct es_h2_field *fields;
 	struct es_h2_field fields_first[ES_CALL_FIELDS];
 	struct es_slice encoding;
@@ -457,6 +458,20 @@ void es_call_answer(struct es_rpc_call *call, enum es_grpc_code code, const char
 void es_call_refuse(struct es_rpc_call *call, const char *http_status, enum es_grpc_code code,
 		    const char *message);
 void es_call_reset(struct es_rpc_call *call, uint32_t error_code);
+
+/* Lives as long as the buffer. */
+static inline struct es_slice es_h2_bytes(nghttp2_rcbuf *buffer)
+{
+	nghttp2_vec bytes = nghttp2_rcbuf_get_buf(buffer);
+
+	return es_slice(bytes.base, bytes.len);
+}
+
+/* fields.c: a request's header fields, in their order; `seen` begins as 0. */
+enum es_field_check { ES_FIELD_GOOD, ES_FIELD_IGNORED, ES_FIELD_MALFORMED };
+enum es_field_check es_field_check(unsigned *seen, struct es_slice name, struct es_slice value);
+/* All that a request must have were there. */
+bool es_fields_are_complete(unsigned seen);
 /* Submit fields and then what is queued, if anything. */
 void es_call_submit(struct es_rpc_call *call, const nghttp2_nv *fields, size_t count);
 /* A field whose bytes live as long as the call. */

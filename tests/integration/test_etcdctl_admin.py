@@ -124,3 +124,18 @@ def test_what_is_not_there_yet_says_so(etcdctl, tmp_path):
 def test_check_datascale_small(etcdctl):
     out = etcdctl("check", "datascale", "--load=s", timeout=120)
     assert "PASS: Approximate" in out, out
+
+
+# etcdctl 3.4 sends an endpoint as it was given as the :authority of calls to one member.
+@pytest.mark.parametrize("command", [("endpoint", "status"), ("endpoint", "hashkv"), ("defrag",), ("put", "a", "1"),
+                                     ("endpoint", "status", "--cluster")])
+def test_endpoints_written_as_urls(new_etcdctl, member, command):
+    new_etcdctl(f"http://{member.endpoint}")(*command)
+
+
+@pytest.mark.parametrize("command", [("put", "a", "1"), ("endpoint", "status"), ("defrag",)])
+def test_endpoints_that_are_unix_sockets(new_etcdctl, new_member, tmp_path, command):
+    socket = tmp_path / "s.sock"
+    m = new_member(f"--listen-client-urls=unix://{socket}", f"--advertise-client-urls=unix://{socket}")
+    m.start()
+    new_etcdctl(f"unix://{socket}")(*command)
