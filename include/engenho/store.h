@@ -62,23 +62,26 @@ typedef struct engenho_bytes {
 /* Stable numbers; the kind strings are stable too. */
 typedef enum engenho_code {
 	ENGENHO_OK = 0,
-	ENGENHO_INVALID = 1,       /* "invalid": an argument; nothing was done */
-	ENGENHO_NOT_FOUND = 2,     /* "not_found": a resource, a lease */
-	ENGENHO_EXISTS = 3,        /* "exists": a lease of that id */
-	ENGENHO_COMPACTED = 4,     /* "compacted": too old a version; list again */
-	ENGENHO_FUTURE = 5,        /* "future": too large a version, even after waiting */
-	ENGENHO_TIMEOUT = 6,       /* "timeout": a write may or may not have happened */
-	ENGENHO_UNAVAILABLE = 7,   /* "unavailable": no leader, or the store is closing */
-	ENGENHO_NO_SPACE = 8,      /* "no_space": the quota or the disk; reads and deletes work */
-	ENGENHO_TOO_LARGE = 9,     /* "too_large": a request */
-	ENGENHO_NO_MEMORY = 10,    /* "no_memory" */
-	ENGENHO_IO = 11,           /* "io" */
-	ENGENHO_CORRUPT = 12,      /* "corrupt": data on disk is not what was written */
-	ENGENHO_LOCKED = 13,       /* "locked": the data folder is another process's */
-	ENGENHO_UNSUPPORTED = 14,  /* "unsupported" */
-	ENGENHO_CATALOG = 15,      /* "truncated", "bad_magic", "hash_mismatch" or "decode": a catalog file */
-	ENGENHO_END = 16,          /* "end": of a watch that was closed */
-	ENGENHO_INTERNAL = 17,     /* "internal": a mistake of ours */
+	ENGENHO_INVALID = 1,      /* "invalid": an argument; nothing was done */
+	ENGENHO_NOT_FOUND = 2,    /* "not_found": a resource, a lease */
+	ENGENHO_EXISTS = 3,       /* "exists": a lease of that id */
+	ENGENHO_COMPACTED = 4,    /* "compacted": too old a version; list again */
+	ENGENHO_FUTURE = 5,       /* "future": too large a version, even after waiting */
+	ENGENHO_TIMEOUT = 6,      /* "timeout": a write may or may not have happened */
+	ENGENHO_UNAVAILABLE = 7,  /* "unavailable": no leader, or the store is closing;
+				    * a write that was under way may have happened */
+	ENGENHO_NO_SPACE = 8,     /* "no_space": the quota or the disk; reads and deletes work */
+	ENGENHO_TOO_LARGE = 9,    /* "too_large": a request */
+	ENGENHO_NO_MEMORY = 10,   /* "no_memory" */
+	ENGENHO_IO = 11,          /* "io" */
+	ENGENHO_CORRUPT = 12,     /* "corrupt": data on disk is not what was written */
+	ENGENHO_LOCKED = 13,      /* "locked": the data folder is another process's */
+	ENGENHO_UNSUPPORTED = 14, /* "unsupported" */
+	ENGENHO_CATALOG =
+		15,       /* "truncated", "bad_magic", "hash_mismatch", "decode": a catalog file;
+				    * "encode": a value that cannot be in one */
+	ENGENHO_END = 16, /* "end": of a watch that was closed */
+	ENGENHO_INTERNAL = 17, /* "internal": a mistake of ours */
 } engenho_code;
 
 typedef struct engenho_error {
@@ -113,8 +116,8 @@ ENGENHO_API engenho_code engenho_config_set(engenho_config *config, const char *
 					    const char *value, engenho_error *error);
 
 /*
- * Open the store, and return when it has loaded its data: reads of the local state work then, and what needs a leader
- * waits for one (engenho_wait_for_leader). A new folder becomes the single member of its own cluster,
+ * Open the store, and return when it has loaded its data: all that was ever answered can be read, and a single member
+ * leads (a voter among others: engenho_wait_for_leader). A new folder becomes the single member of its own cluster,
  * or a voter of the one that "initial-cluster" names (several members are ENGENHO_UNSUPPORTED still).
  * The config is copied. ENGENHO_LOCKED, ENGENHO_CORRUPT, ENGENHO_IO, ENGENHO_NO_SPACE,
  * ENGENHO_INVALID, ENGENHO_NO_MEMORY.
@@ -123,8 +126,10 @@ ENGENHO_API engenho_code engenho_open(const engenho_config *config, engenho_stor
 				      engenho_error *error);
 
 /*
- * Close it: calls under way end with ENGENHO_UNAVAILABLE and their callbacks are called before this returns, in this
- * thread. Watches must be closed before. Not from a callback.
+ * Close it. Calls under way end, those that are not done with ENGENHO_UNAVAILABLE, and their callbacks
+ * are called before this returns: in this thread, or in the store's with callbacks=thread. No call may
+ * begin any more, but for watches: those that are open end with ENGENHO_UNAVAILABLE, and are closed as
+ * ever, before or after. Not from a callback.
  */
 ENGENHO_API void engenho_close(engenho_store *store);
 
@@ -199,10 +204,11 @@ typedef struct engenho_cause {
 
 typedef struct engenho_write_result {
 	engenho_outcome outcome;
-	int64_t revision;                 /* of the store, right after it */
-	uint64_t applied_index;           /* of the log: for engenho_wait_for_index elsewhere */
-	const engenho_resource *resource; /* as it is now; of a delete, its last state; NULL: none */
-	const char *message;              /* why it was refused; "" */
+	int64_t revision;       /* of the store, right after it */
+	uint64_t applied_index; /* of the log: for engenho_wait_for_index elsewhere */
+	const engenho_resource
+		*resource;   /* as it is now; of a delete, its last state; NULL: none */
+	const char *message; /* why it was refused; "" */
 	size_t cause_count;
 	const engenho_cause *causes;
 } engenho_write_result;
@@ -302,6 +308,7 @@ ENGENHO_API engenho_code engenho_get(engenho_store *store, const engenho_key *ke
 				     engenho_consistency consistency, int64_t revision,
 				     engenho_list_result **ret_result, engenho_error *error);
 
+/* The same without waiting, as for writes. */
 typedef void (*engenho_list_done)(void *ctx, engenho_list_result *result,
 				  const engenho_error *error);
 ENGENHO_API engenho_code engenho_list_async(engenho_store *store,
@@ -310,8 +317,7 @@ ENGENHO_API engenho_code engenho_list_async(engenho_store *store,
 					    engenho_error *error);
 ENGENHO_API engenho_code engenho_get_async(engenho_store *store, const engenho_key *key,
 					   engenho_consistency consistency, int64_t revision,
-					   engenho_list_done done, void *ctx,
-					   engenho_error *error);
+					   engenho_list_done done, void *ctx, engenho_error *error);
 
 /* ---- watching resources ---------------------------------------------------------------------- */
 
@@ -455,6 +461,11 @@ typedef struct engenho_kv_txn_result {
 } engenho_kv_txn_result;
 ENGENHO_API void engenho_kv_txn_result_free(engenho_kv_txn_result *result);
 
+/*
+ * If all compares hold `success`, else `failure`, at one revision, or nothing; a branch puts a key once
+ * and does not delete it then. One that only reads is linearizable. ret_result may be NULL.
+ * ENGENHO_INVALID, ENGENHO_NOT_FOUND (a lease) and what any write may fail with.
+ */
 ENGENHO_API engenho_code engenho_kv_txn_commit(engenho_store *store, const engenho_kv_txn *txn,
 					       engenho_kv_txn_result **ret_result,
 					       engenho_error *error);
@@ -526,6 +537,7 @@ typedef struct engenho_stats {
 	bool is_leader, has_leader;
 	bool disk_full, no_space_alarm, corrupt_alarm;
 } engenho_stats;
+/* Figures of this moment. `stats` is initialised with ENGENHO_INIT; on failure it is as it was. */
 ENGENHO_API engenho_code engenho_get_stats(engenho_store *store, engenho_stats *stats,
 					   engenho_error *error);
 

@@ -98,6 +98,8 @@ struct engenho_store {
 	/* The loop's own. */
 	uv_loop_t loop;
 	uv_async_t wake;
+	struct es_store_list finished; /* not shown in `done` yet */
+	uv_prepare_t prepare;
 	uv_idle_t idle;   /* runs while `work` holds watches */
 	uv_check_t check; /* these two run while there are waiters */
 	uv_timer_t timer;

@@ -14,8 +14,9 @@
  *      es_store_finish, then the thread that waits or delivers.
  *  Q2. The loop takes the whole queue at once; only the call that found it empty wakes the loop.
  *  Q3. `done_fd` is readable exactly while `done` holds something, until the store closes: then for ever.
- *  Q4. After `closed` nothing is queued; what was queued before is ended by the loop.
- *  Q5. A store outlives its users: es_store_enter counts them.
+ *  Q4. What is finished in a turn of the loop is shown at its end, all at once: who dispatches wakes once for it.
+ *  Q5. After `closed` nothing is queued; what was queued before is ended by the loop.
+ *  Q6. A store outlives its users: es_store_enter counts them.
  */
 
 /* ---- lists ----------------------------------------------------------------------------------- */
@@ -166,14 +167,28 @@ void es_store_finish(struct es_store_call *call, int status, const char *text)
 		(void)sem_post(&call->done);
 		return;
 	}
-	if (store->callbacks_in_thread) {
+	if (store->callbacks_in_thread)
 		call->deliver(call);
+	else
+		(void)push(&store->finished, call);
+}
+
+void es_store_show_finished(engenho_store *store)
+{
+	struct es_store_list *finished = &store->finished;
+
+	if (finished->first == NULL)
 		return;
-	}
 	(void)pthread_mutex_lock(&store->mutex);
-	if (push(&store->done, call))
+	if (store->done.first == NULL) {
+		store->done = *finished;
 		signal_fd(store->done_fd);
+	} else {
+		store->done.last->next = finished->first;
+		store->done.last = finished->last;
+	}
 	(void)pthread_mutex_unlock(&store->mutex);
+	finished->first = NULL;
 }
 
 /* At most so many, the first in *ret_calls: the others are for other threads. */
@@ -285,6 +300,7 @@ void es_store_end_close(engenho_store *store)
 	while (store->users > 0)
 		(void)pthread_cond_wait(&store->left, &store->mutex);
 	(void)pthread_mutex_unlock(&store->mutex);
+	es_store_show_finished(store);
 	while (take_done(store, INT32_MAX, &calls) > 0)
 		deliver(&calls);
 }

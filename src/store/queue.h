@@ -7,6 +7,8 @@
 
 /* On the loop: run all that is queued; when the store is stopping, end it. */
 void es_store_run_calls(engenho_store *store);
+/* On the loop, before it sleeps: what was finished goes to those who dispatch. */
+void es_store_show_finished(engenho_store *store);
 /* From now on; the first reason counts. */
 void es_store_refuse_calls(engenho_store *store, const engenho_error *reason);
 /* On the loop, before its handles are closed. */

@@ -25,6 +25,7 @@ static void close_handles(void *ctx)
 
 	es_store_stop_waking(store);
 	uv_close((uv_handle_t *)&store->wake, NULL);
+	uv_close((uv_handle_t *)&store->prepare, NULL);
 	uv_close((uv_handle_t *)&store->idle, NULL);
 	uv_close((uv_handle_t *)&store->check, NULL);
 	uv_close((uv_handle_t *)&store->timer, NULL);
@@ -88,6 +89,11 @@ static void on_wake(uv_async_t *wake)
 		es_engine_linearize(store->member.engine, on_loaded, store);
 	}
 	es_store_run_calls(store);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	es_store_show_finished(prepare->data);
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -166,13 +172,16 @@ static int init_loop(engenho_store *store)
 			       uv_strerror(rc));
 		return rc == UV_ENOMEM ? ES_ENOMEM : ES_EIO;
 	}
+	(void)uv_prepare_init(&store->loop, &store->prepare);
 	(void)uv_idle_init(&store->loop, &store->idle);
 	(void)uv_check_init(&store->loop, &store->check);
 	(void)uv_timer_init(&store->loop, &store->timer);
 	store->wake.data = store;
+	store->prepare.data = store;
 	store->idle.data = store;
 	store->check.data = store;
 	store->timer.data = store;
+	(void)uv_prepare_start(&store->prepare, on_prepare);
 	return 0;
 }
 

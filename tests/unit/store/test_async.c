@@ -249,42 +249,6 @@ static void close_wakes_who_dispatches(void **state)
 	assert_int_equal(c.number, 0);
 }
 
-/* Threads that write while the store is closed get an answer or a refusal, each. */
-static void *put_until_refused(void *arg)
-{
-	struct counts *c = arg;
-	engenho_error error;
-
-	atomic_fetch_add(&c->done, 1);
-	do
-		c->code = engenho_kv_put(c->f->store, bytes("a"), bytes("1"), 0, NULL, &error);
-	while (c->code == ENGENHO_OK && !c->failed);
-	return NULL;
-}
-
-static void close_with_threads_in_calls(void **state)
-{
-	struct fixture *f = *state;
-	struct counts counts[THREADS];
-	pthread_t threads[THREADS];
-
-	for (int i = 0; i < THREADS; i++) {
-		counts[i] = (struct counts){.f = f};
-		assert_int_equal(pthread_create(&threads[i], NULL, put_until_refused, &counts[i]),
-				 0);
-	}
-	for (int i = 0; i < THREADS; i++)
-		wait_for(&counts[i], 1);
-	/* Each has a call under way, or makes its last: none may begin another behind the close. */
-	for (int i = 0; i < THREADS; i++)
-		atomic_store(&counts[i].failed, 1);
-	for (int i = 0; i < THREADS; i++)
-		(void)pthread_join(threads[i], NULL);
-	store_close(f);
-	for (int i = 0; i < THREADS; i++)
-		assert_true(counts[i].code == ENGENHO_OK || counts[i].code == ENGENHO_UNAVAILABLE);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,7 +264,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(close_ends_what_is_under_way, setup_in_thread,
 						teardown),
 		cmocka_unit_test_setup_teardown(close_wakes_who_dispatches, setup, teardown),
-		cmocka_unit_test_setup_teardown(close_with_threads_in_calls, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,16 +156,22 @@ static void *wait_for_ever(void *arg)
 
 static void closing_ends_what_waits(void **state)
 {
+	enum { THREADS = 8 };
 	struct fixture *f = *state;
-	struct waiting w = {.f = f};
-	pthread_t thread;
+	struct waiting waiting[THREADS];
+	pthread_t threads[THREADS];
 
-	assert_int_equal(pthread_create(&thread, NULL, wait_for_ever, &w), 0);
-	(void)usleep(100000);
+	for (int i = 0; i < THREADS; i++) {
+		waiting[i] = (struct waiting){.f = f};
+		assert_int_equal(pthread_create(&threads[i], NULL, wait_for_ever, &waiting[i]), 0);
+	}
+	(void)usleep(200000);
 	store_close(f);
-	(void)pthread_join(thread, NULL);
-	assert_int_equal(w.code, ENGENHO_UNAVAILABLE);
-	assert_non_null(strstr(w.error.message, "closing"));
+	for (int i = 0; i < THREADS; i++) {
+		(void)pthread_join(threads[i], NULL);
+		assert_int_equal(waiting[i].code, ENGENHO_UNAVAILABLE);
+		assert_non_null(strstr(waiting[i].error.message, "closing"));
+	}
 }
 
 /* ---- durability ------------------------------------------------------------------------------ */
