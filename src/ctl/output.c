@@ -196,15 +196,15 @@ static int add_row(struct es_ctl_printer *p, const char *event, const struct es_
 
 void es_ctl_print_flush(struct es_ctl_printer *p)
 {
-	const char *cells = (const char *)p->rows.data, *end = cells + p->rows.len;
+	const char *cells = (const char *)p->rows.data, *end;
 	bool color = es_ctl_may_color(stdout);
 	char head[200];
-	size_t count;
+	size_t count = 0;
 
 	if (p->row_count == 0)
 		return;
+	end = cells + p->rows.len;
 	/* Whether there are events shows in the number of cells. */
-	count = 0;
 	for (const char *c = cells; c < end; c += strlen(c) + 1)
 		count++;
 	count /= p->row_count;
