@@ -104,7 +104,7 @@ ENGENHO_API void engenho_config_free(engenho_config *config);
 /*
  * Set an option: those of the daemon, by the names of its flags without dashes ("data-dir", "name",
  * "initial-cluster", "heartbeat-interval", "quota-backend-bytes", "auto-compaction-retention", "max-
- * request-bytes", "unsafe-no-fsync", "log-level", "log-outputs" ...; docs/configuration.md), and
+ * request-bytes", "unsafe-no-fsync", "log-level", "log-outputs" ...; engenho-store --help), and
  *
  *   callbacks      "dispatch" (the default) or "thread"
  *
