@@ -255,7 +255,7 @@ static void check_middle(double number)
 		middle = ldexpl(1, 1024) - ldexpl(1, 970);
 	(void)snprintf(text, sizeof(text) - 400, "%.800Le", middle);
 	check_reads(text);
-	end = strchr(text, 'e');
+	end = text + strcspn(text, "e");
 	memmove(end + 300, end, strlen(end) + 1);
 	memset(end, '0', 300);
 	check_reads(text);
