@@ -186,7 +186,7 @@ static void resume_loses_and_repeats_nothing(void **state)
 	struct watching w;
 	char expected[256] = "";
 	char seen[256] = "";
-	char name[8];
+	char name[16];
 
 	for (int i = 0; i < 20; i++) {
 		(void)snprintf(name, sizeof(name), "p%d", i);
@@ -275,7 +275,7 @@ static void a_transaction_comes_in_one_piece(void **state)
 	struct es_typed_event events[64];
 	struct watching w;
 	struct written written;
-	char names[20][8];
+	char names[20][16];
 	size_t count;
 	bool again;
 
