@@ -66,7 +66,7 @@ static int check_txn_fields(const struct es_wire_txn *txn, int64_t max_ops)
 		largest = txn->success_count;
 	if (largest < txn->failure_count)
 		largest = txn->failure_count;
-	if (max_ops < 0 || largest > (uint64_t)max_ops)
+	if (txn->has_too_many_ops || max_ops < 0 || largest > (uint64_t)max_ops)
 		return ES_ETOO_MANY_OPS;
 	for (size_t i = 0; i < txn->compare_count; i++) {
 		if (txn->compares[i].key.len == 0)

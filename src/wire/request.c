@@ -188,6 +188,7 @@ struct decoder {
 
 struct txn_lists {
 	struct es_wire_txn *txn; /* where they end up; NULL: not there yet */
+	bool has_too_many_ops;
 	struct compares compares;
 	struct ops success;
 	struct ops failure;
@@ -245,6 +246,7 @@ static int merge_txn(struct es_slice bytes, struct decoder *decoder, unsigned de
 static void lists_finish(const struct txn_lists *lists, struct es_wire_txn *ret_txn)
 {
 	*ret_txn = (struct es_wire_txn){
+		.has_too_many_ops = lists->has_too_many_ops,
 		.compare_count = lists->compares.count,
 		.compares = lists->compares.items,
 		.success_count = lists->success.count,
@@ -331,7 +333,7 @@ static int txn_count(struct es_slice bytes, size_t ret_counts[3])
 	return rc;
 }
 
-/* Room for that many more of each; *ops_left for the transactions inside. */
+/* Room for that many more of each, or has_too_many_ops; *ops_left for the transactions inside. */
 static int admit(struct decoder *decoder, struct txn_lists *lists, const size_t more[3],
 		 int64_t *ops_left)
 {
@@ -345,7 +347,11 @@ static int admit(struct decoder *decoder, struct txn_lists *lists, const size_t 
 		decoder->items += more[i];
 	}
 	*ops_left -= (int64_t)longest;
-	if (*ops_left < 0 || decoder->items > ES_WIRE_TXN_ITEMS_MAX)
+	if (*ops_left < 0) {
+		*lists = (struct txn_lists){.txn = lists->txn, .has_too_many_ops = true};
+		return 0;
+	}
+	if (decoder->items > ES_WIRE_TXN_ITEMS_MAX)
 		return ES_ETOO_MANY_OPS;
 	return lists_reserve(decoder->arena, lists, more);
 }
@@ -364,8 +370,9 @@ static int merge_txn(struct es_slice bytes, struct decoder *decoder, unsigned de
 	rc = txn_count(bytes, counts);
 	if (rc < 0)
 		return rc;
-	rc = admit(decoder, lists, counts, &ops_left);
-	if (rc < 0)
+	if (!lists->has_too_many_ops)
+		rc = admit(decoder, lists, counts, &ops_left);
+	if (rc < 0 || lists->has_too_many_ops)
 		return rc;
 	while ((rc = es_pb_next(&reader, &field)) > 0) {
 		switch (field.key) {
@@ -401,6 +408,8 @@ int es_wire_decode_txn(struct es_slice bytes, uint32_t ops_max, struct es_arena 
 
 	if (rc < 0)
 		return rc;
+	if (lists.has_too_many_ops)
+		return ES_ETOO_MANY_OPS;
 	lists_finish(&lists, ret_txn);
 	return 0;
 }

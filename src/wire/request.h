@@ -92,6 +92,7 @@ struct es_wire_op {
 };
 
 struct es_wire_txn {
+	bool has_too_many_ops; /* a nested one, for the `ops_max` of the decoder: all else is empty */
 	size_t compare_count;
 	const struct es_wire_compare *compares;
 	size_t success_count;
@@ -115,7 +116,9 @@ int es_wire_decode_delete(struct es_slice bytes, struct es_wire_delete *ret_dele
 /*
  * `ops_max` is how many operations the outermost transaction may have, in the longest of its three
  * lists; a nested one may have what that leaves. ES_ETOO_MANY_OPS comes before anything is looked
- * at that the lists hold. UINT32_MAX for what was accepted once: only ES_WIRE_TXN_ITEMS_MAX holds.
+ * at that the lists hold. For a nested one it is no failure here but `has_too_many_ops`, for whoever
+ * checks the operations in their order: etcd names the first thing that is wrong. UINT32_MAX for
+ * what was accepted once: only ES_WIRE_TXN_ITEMS_MAX holds.
  *
  * Arrays and nested transactions come from the arena, which may have grown after a failure as
  * well.

@@ -51,6 +51,8 @@ static void check_ops(const struct es_wire_op *ops, size_t count, unsigned depth
 static void check_txn(const struct es_wire_txn *txn, unsigned depth)
 {
 	ES_ASSERT(depth <= ES_WIRE_TXN_DEPTH_MAX);
+	ES_ASSERT(!txn->has_too_many_ops ||
+		  txn->compare_count + txn->success_count + txn->failure_count == 0);
 	for (size_t i = 0; i < txn->compare_count; i++) {
 		const struct es_wire_compare *compare = &txn->compares[i];
 
@@ -72,6 +74,11 @@ static void decode_txn(struct es_slice bytes)
 
 	es_arena_init(&arena, es_mem_default(), 4096);
 	rc = es_wire_decode_txn(bytes, UINT32_MAX, &arena, &txn);
+	if (rc == 0)
+		check_txn(&txn, 1);
+	else
+		ES_ASSERT(rc == ES_EDECODE || rc == ES_ETOO_MANY_OPS);
+	rc = es_wire_decode_txn(bytes, 2, &arena, &txn);
 	if (rc == 0)
 		check_txn(&txn, 1);
 	else

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from client import grpc
+from process import IS_SANITIZED
 from protobuf import resource_store as pb
 
 pytestmark = pytest.mark.ours
@@ -250,7 +251,7 @@ def test_a_watcher_that_does_not_read_holds_nothing_up(store, member):
     before = member.rss_bytes()
     for n in range(150):
         store.put(config_map("big"), {"data": {"k": str(n), "fill": "x" * 200_000}})
-    assert member.rss_bytes() - before < 200 << 20
+    assert IS_SANITIZED or member.rss_bytes() - before < 200 << 20  # sanitizers keep what is freed
     values = []
     for message in slow:
         values += [json.loads(e.resource.value)["data"]["k"] for e in message.events]

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -344,7 +345,8 @@ type pair struct {
 	requests int
 	diffs    int
 	diffsMax int
-	quiet    bool // the self-checks expect differences: count, do not fail
+	apart    time.Duration // how much later than the other one a member was back from the last restart
+	quiet    bool          // the self-checks expect differences: count, do not fail
 	history  []string
 	tally    map[string]int // answers by method and code
 }
@@ -416,7 +418,7 @@ func (p *pair) compare(method string, req proto.Message, a, b answer) answer {
 		p.b.normalize(b.resp)
 		loosen(req, b.resp)
 	}
-	allowTTL(a.resp, b.resp)
+	allowTTL(a.resp, b.resp, ttlTolerance+int64(math.Ceil(p.apart.Seconds())))
 	p.remember(method, req, a)
 	if !sameAnswer(a, b) {
 		p.differ(fmt.Sprintf("%s %s", method, show(req)), a.String(), b.String())
@@ -431,11 +433,11 @@ func sameAnswer(a, b answer) bool {
 	return proto.Equal(a.resp, b.resp)
 }
 
-// allowTTL forgives a second or two of a lease's remaining time.
-func allowTTL(a, b proto.Message) {
+// allowTTL forgives some seconds of a lease's remaining time.
+func allowTTL(a, b proto.Message, tolerance int64) {
 	ra, ok := a.(*pb.LeaseTimeToLiveResponse)
 	rb, ok2 := b.(*pb.LeaseTimeToLiveResponse)
-	if ok && ok2 && max(ra.TTL-rb.TTL, rb.TTL-ra.TTL) <= ttlTolerance && ra.TTL > 0 && rb.TTL > 0 {
+	if ok && ok2 && max(ra.TTL-rb.TTL, rb.TTL-ra.TTL) <= tolerance && ra.TTL > 0 && rb.TTL > 0 {
 		rb.TTL = ra.TTL
 	}
 }

@@ -57,6 +57,7 @@ func (r *run) restart(kill bool) {
 	for _, wp := range r.streams {
 		wp.close()
 	}
+	var ready [2]time.Time // each gives its leases their whole time when it leads
 	r.p.both(func(s *side) {
 		s.conn.Close()
 		if kill {
@@ -65,8 +66,10 @@ func (r *run) restart(kill bool) {
 			s.m.Stop()
 		}
 		s.m.Start()
+		ready[r.p.index(s)] = time.Now()
 		s.connect()
 	})
+	r.p.apart = ready[0].Sub(ready[1]).Abs()
 	r.openStreams()
 	r.p.do("/etcdserverpb.Maintenance/HashKV", &pb.HashKVRequest{})
 	r.p.do("/etcdserverpb.Lease/LeaseLeases", &pb.LeaseLeasesRequest{})

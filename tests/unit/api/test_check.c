@@ -113,6 +113,9 @@ static void operations_are_counted_along_the_nesting(void **state)
 	const struct es_wire_txn three = {SUCCESS(RANGE("a"), RANGE("b"), RANGE("c"))};
 	const struct es_wire_txn nested = {SUCCESS(NESTED(&three))};
 	const struct es_wire_txn empty_op = {SUCCESS({.kind = ES_WIRE_OP_NONE})};
+	const struct es_wire_txn too_large = {.has_too_many_ops = true};
+	const struct es_wire_txn after_bad = {SUCCESS(RANGE(""), NESTED(&too_large))};
+	const struct es_wire_txn before_bad = {SUCCESS(NESTED(&too_large), RANGE(""))};
 	const struct es_wire_compare no_key = {0};
 	const struct es_wire_txn compare = {.compare_count = 1, .compares = &no_key};
 
@@ -121,6 +124,8 @@ static void operations_are_counted_along_the_nesting(void **state)
 	assert_int_equal(check(&three, 2), ES_ETOO_MANY_OPS);
 	assert_int_equal(check(&nested, 4), 0);
 	assert_int_equal(check(&nested, 3), ES_ETOO_MANY_OPS);
+	assert_int_equal(check(&after_bad, 128), ES_EEMPTY_KEY);
+	assert_int_equal(check(&before_bad, 128), ES_ETOO_MANY_OPS);
 	assert_int_equal(check(&empty_op, 128), ES_EKEY_NOT_FOUND);
 	assert_int_equal(check(&compare, 128), ES_EEMPTY_KEY);
 }
