@@ -93,11 +93,12 @@ struct es_mvcc_range_req {
 	int32_t sort_target;
 	bool keys_only; /* passed through to the encoder; the store never touches values for it */
 	bool count_only;
+	bool no_count; /* whoever reads in parts: at an older revision a count may cost as much as the rest */
 	int64_t min_mod_revision, max_mod_revision, min_create_revision, max_create_revision;
 };
 
 struct es_mvcc_range_res {
-	int64_t count;  /* keys in the range before bounds and limit */
+	int64_t count;  /* keys in the range before bounds and limit; 0 with `no_count` */
 	bool more;      /* the limit cut something off */
 	bool keys_only; /* copied from the request */
 	size_t n;
@@ -106,7 +107,8 @@ struct es_mvcc_range_res {
 };
 
 /*
- * Read at the request's revision. Cost: O(log n + answer) for key order, count included; a sort or
+ * Read at the request's revision. Cost: O(log n + answer) for key order, the count at the newest revision included
+ * (at an older one: the rest of the range, or what changed since, whichever is less); a sort or
  * bound looks at the whole range, and with a limit of 1 sorts nothing. `arena` backs
  * ret_res->versions. ES_ECOMPACTED, ES_EFUTURE_REV, ES_EINVALID_SORT, ES_ENOMEM.
  */

@@ -157,9 +157,9 @@ static uint64_t older_count(const struct es_mvcc *store, struct es_mvcc_range ra
 	return passed;
 }
 
-/* Read the first `max` keys of a range, and the count of all, at an older revision. */
+/* Read the first `max` keys of a range, and the count of all if it is wanted, at an older revision. */
 static int read_older(const struct es_mvcc *store, struct es_mvcc_range range, int64_t revision,
-		      uint64_t max, struct gather *gather, uint64_t *ret_count)
+		      uint64_t max, bool no_count, struct gather *gather, uint64_t *ret_count)
 {
 	const struct es_mvcc_item *item;
 	struct walk walk;
@@ -177,7 +177,8 @@ static int read_older(const struct es_mvcc *store, struct es_mvcc_range range, i
 		if (version != NULL && gather_add(gather, version) < 0)
 			return ES_ENOMEM;
 	}
-	*ret_count = older_count(store, range, revision, &walk, gather->n);
+	if (!no_count)
+		*ret_count = older_count(store, range, revision, &walk, gather->n);
 	return 0;
 }
 
@@ -405,13 +406,13 @@ int es_mvcc_range_at(const struct es_mvcc *store, const struct es_mvcc_range_req
 		 es_slice_cmp(req->range.key, req->range.end) >= 0)
 		count = 0;
 	else
-		rc = read_older(store, req->range, revision, max, &gather, &count);
+		rc = read_older(store, req->range, revision, max, req->no_count, &gather, &count);
 	if (rc == 0)
 		rc = arrange(req, &gather, &more);
 	if (rc < 0)
 		return rc;
 	*ret_res = (struct es_mvcc_range_res){
-		.count = (int64_t)count,
+		.count = req->no_count ? 0 : (int64_t)count,
 		.more = more,
 		.keys_only = req->keys_only,
 		.n = gather.n,

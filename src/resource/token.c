@@ -4,12 +4,12 @@
 #include "base/hash.h"
 
 /*
- * The bytes, before base64url: version (1), revision (8, little-endian), path, tag (the first 16 bytes of BLAKE3
+ * The bytes, before base64url: version (1), revision and remaining (8 each, little-endian), path, tag (the first 16 bytes of BLAKE3
  * over the domain, the cluster's id, the length of the query, the query, and all that stands before the tag). A
  * token has one text only: other alphabets, padding and stray bits are refused. docs/formats/continue-token.md.
  */
 #define TOKEN_VERSION    1
-#define TOKEN_HEAD_BYTES 9
+#define TOKEN_HEAD_BYTES 17
 #define TOKEN_TAG_BYTES  16
 
 static const char domain[] = "engenho.pleme.io/continue-token/v1"; /* its NUL is hashed as well */
@@ -88,6 +88,8 @@ int es_token_encode(struct es_buf *buf, const struct es_token *token, uint64_t c
 	if (rc == 0)
 		rc = es_buf_append_u64le(&bytes, (uint64_t)token->revision);
 	if (rc == 0)
+		rc = es_buf_append_u64le(&bytes, token->remaining);
+	if (rc == 0)
 		rc = es_buf_append_slice(&bytes, token->last_path);
 	if (rc == 0) {
 		tag(cluster_id, query, es_buf_slice(&bytes), digest);
@@ -121,6 +123,7 @@ int es_token_decode(struct es_slice text, uint64_t cluster_id, struct es_slice q
 	if (memcmp(digest, bytes + body.len, TOKEN_TAG_BYTES) != 0)
 		return ES_EINVAL;
 	token.revision = (int64_t)es_load_u64le(bytes + 1);
+	token.remaining = es_load_u64le(bytes + 9);
 	token.last_path = es_slice(bytes + TOKEN_HEAD_BYTES, body.len - TOKEN_HEAD_BYTES);
 	if (token.revision < 1)
 		return ES_EINVAL;

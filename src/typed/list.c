@@ -23,9 +23,11 @@ struct es_typed_job {
 	struct es_typed_list *list; /* NULL: given up */
 	struct es_queue link;
 	bool asking;
-	bool done; /* was called */
-	bool full; /* the page is; what follows is only counted */
+	bool done;    /* was called */
+	bool full;    /* the page is; what follows is only counted */
+	bool counted; /* `left` is what the page before said */
 	bool pinned;
+	uint64_t left; /* from where this page begins */
 	int64_t revision;
 	uint64_t deadline_ms;
 	const struct es_selector *selector; /* NULL: everything */
@@ -175,15 +177,37 @@ static uint64_t reading_cost(const struct es_typed_job *job, const struct es_mvc
 	return kv.value.len;
 }
 
+/* How much is behind a full page, where counting takes no reading. */
+static int count_rest(struct es_typed_job *job, struct es_arena *arena)
+{
+	struct es_typed_list *list = job->list;
+	struct es_mvcc_range_req req = {.revision = job->revision, .count_only = true};
+	struct es_mvcc_range_res res = {0};
+	int rc;
+
+	if (job->counted) {
+		list->remaining = job->left > list->count ? (int64_t)(job->left - list->count) : 0;
+		return 0;
+	}
+	rc = move_behind(job, job->last_path);
+	req.range = job->range;
+	if (rc == 0)
+		rc = es_engine_range(job->typed->config.engine, &req, arena, &res);
+	list->remaining = res.count;
+	return rc;
+}
+
 /* *ret_finished: nothing is left to be looked at. Adds to *keys and *bytes what was. */
 static int slice(struct es_typed_job *job, bool *ret_finished, uint64_t *keys, uint64_t *bytes)
 {
 	struct es_typed_list *list = job->list;
 	int64_t room = list->limit > 0 ? list->limit - (int64_t)list->count : INT64_MAX;
-	struct es_mvcc_range_req req = {.range = job->range, .revision = job->revision};
+	struct es_mvcc_range_req req = {
+		.range = job->range, .revision = job->revision, .no_count = true};
 	struct es_mvcc_range_res res;
 	struct es_arena found, scratch; /* the keys; one value at a time */
 	struct es_mvcc_kv last;
+	const bool must_look_on = job->selector != NULL && !job->counted;
 	size_t looked = 0;
 	int rc;
 
@@ -194,7 +218,7 @@ static int slice(struct es_typed_job *job, bool *ret_finished, uint64_t *keys, u
 	es_arena_init(&scratch, job->mem, 16384);
 	rc = es_engine_range(job->typed->config.engine, &req, &found, &res);
 	while (rc == 0 && looked < res.n) {
-		if (job->full && job->selector == NULL)
+		if (job->full && !must_look_on)
 			break;
 		if (looked > 0 && *bytes >= TURN_BYTES)
 			break;
@@ -204,8 +228,8 @@ static int slice(struct es_typed_job *job, bool *ret_finished, uint64_t *keys, u
 	}
 	*keys += looked;
 	*ret_finished = false;
-	if (rc == 0 && job->full && job->selector == NULL) {
-		list->remaining = res.count - (int64_t)looked;
+	if (rc == 0 && job->full && !must_look_on) {
+		rc = count_rest(job, &found);
 		*ret_finished = true;
 	} else if (rc == 0 && looked == res.n && !res.more) {
 		*ret_finished = true;
@@ -221,8 +245,8 @@ static int slice(struct es_typed_job *job, bool *ret_finished, uint64_t *keys, u
 static int make_token(struct es_typed_job *job)
 {
 	const struct es_engine_config *config = es_engine_config(job->typed->config.engine);
-	const struct es_token token = {job->revision, job->last_path};
 	struct es_typed_list *list = job->list;
+	const struct es_token token = {job->revision, (uint64_t)list->remaining, job->last_path};
 	struct es_buf text;
 	uint8_t *copy;
 	int rc;
@@ -368,6 +392,8 @@ static int read_token(struct es_typed_job *job, const char **ret_text)
 	if (rc < 0)
 		return rc;
 	job->revision = token.revision;
+	job->counted = true;
+	job->left = token.remaining;
 	return move_behind(job, token.last_path);
 }
 

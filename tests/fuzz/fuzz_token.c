@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	es_buf_init(&text, es_mem_default());
 	if (parts) {
 		token.revision = (int64_t)(es_read_u64le(&reader) >> 1);
+		token.remaining = es_read_u64le(&reader);
 		token.last_path = reader.rest;
 		if (!reader.failed && token.revision > 0) {
 			ES_ASSERT(es_token_encode(&text, &token, CLUSTER, ES_SLICE("query")) == 0);

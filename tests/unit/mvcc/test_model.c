@@ -128,7 +128,7 @@ static int m_range(const struct world *w, const struct es_mvcc_range_req *req, i
 	if (revision < w->compacted)
 		return ES_ECOMPACTED;
 	n = m_live(w, req->range, revision, ret_kvs);
-	*ret_count = (int64_t)n;
+	*ret_count = req->no_count ? 0 : (int64_t)n;
 	*ret_more = false;
 	*ret_n = 0;
 	if (req->count_only)
@@ -272,6 +272,7 @@ static struct es_mvcc_range_req random_req(struct world *w)
 		req.sort_order = 3;
 	req.keys_only = chance(w, 20);
 	req.count_only = chance(w, 20);
+	req.no_count = chance(w, 10);
 	if (chance(w, 15))
 		req.min_mod_revision = random_revision(w);
 	if (chance(w, 15))

@@ -44,7 +44,8 @@ static void what_goes_in_comes_out(void **state)
 		path[i] = (char)(i * 7);
 	for (size_t len = 0; len < sizeof(path); len++) {
 		for (size_t i = 0; i < ES_ARRAY_LEN(revisions); i++) {
-			token = (struct es_token){revisions[i], es_slice(path, len)};
+			token = (struct es_token){revisions[i], (uint64_t)revisions[i] / 3,
+						  es_slice(path, len)};
 			make(&token, &buf);
 			for (size_t c = 0; c < buf.len; c++)
 				assert_non_null(
@@ -54,6 +55,7 @@ static void what_goes_in_comes_out(void **state)
 			assert_int_equal(decode(es_buf_slice(&buf), CLUSTER, query, &again, back),
 					 0);
 			assert_int_equal(again.revision, revisions[i]);
+			assert_int_equal(again.remaining, token.remaining);
 			assert_int_equal(again.last_path.len, len);
 			assert_memory_equal(back, path, len);
 			es_buf_close(&buf);
@@ -64,21 +66,20 @@ static void what_goes_in_comes_out(void **state)
 /* The format is stored by clients between two requests, which two versions of the program may answer. */
 static void the_format_stays(void **state)
 {
-	struct es_token token = {7, ES_SLICE("/engenho/resources/_/v1/Pod/a/b")};
+	struct es_token token = {7, 11, ES_SLICE("/engenho/resources/_/v1/Pod/a/b")};
 	struct es_buf buf;
 
 	(void)state;
 	make(&token, &buf);
 	assert_int_equal(es_buf_append_u8(&buf, 0), 0);
-	assert_string_equal(
-		(char *)buf.data,
-		"AQcAAAAAAAAAL2VuZ2VuaG8vcmVzb3VyY2VzL18vdjEvUG9kL2EvYi5V3TjrVuFpj7LGAIFnCLE");
+	assert_string_equal((char *)buf.data, "AQcAAAAAAAAACwAAAAAAAAAvZW5nZW5oby9yZXNvdXJjZXMvXy92"
+					      "MS9Qb2QvYS9ihNwdrv7QMhEU4DvXBmtMYQ");
 	es_buf_close(&buf);
 }
 
 static void every_change_of_a_token_is_found_out(void **state)
 {
-	struct es_token token = {300, ES_SLICE("/engenho/resources/_/v1/Pod/a/b")}, again;
+	struct es_token token = {300, 2, ES_SLICE("/engenho/resources/_/v1/Pod/a/b")}, again;
 	struct es_buf buf;
 	size_t len;
 
@@ -108,7 +109,7 @@ static void every_change_of_a_token_is_found_out(void **state)
 
 static void a_token_is_of_one_list(void **state)
 {
-	struct es_token token = {300, ES_SLICE("b")}, again;
+	struct es_token token = {300, 2, ES_SLICE("b")}, again;
 	struct es_buf buf;
 
 	(void)state;
@@ -136,7 +137,7 @@ static void texts_that_are_none(void **state)
 
 static void memory_runs_out(void **state)
 {
-	struct es_token token = {9, ES_SLICE("/engenho/resources/_/v1/Pod/a/b")}, again;
+	struct es_token token = {9, 2, ES_SLICE("/engenho/resources/_/v1/Pod/a/b")}, again;
 
 	(void)state;
 	for (uint64_t n = 0;; n++) {
