@@ -28,9 +28,32 @@
 #include <time.h>
 #include <unistd.h>
 
-enum op { OP_PUT, OP_GET, OP_TXN, OP_PAGE, OP_COUNT, OP_WATCH };
+/* The last three are of engenho.v1.ResourceStore: config maps of --value-bytes of JSON. */
+enum op {
+	OP_PUT,
+	OP_GET,
+	OP_TXN,
+	OP_PAGE,
+	OP_COUNT,
+	OP_WATCH,
+	OP_RESOURCE_PUT,
+	OP_RESOURCE_PATCH,
+	OP_RESOURCE_PAGE,
+};
 
-static const char *const op_names[] = {"put", "get", "txn", "page", "count", "watch"};
+static const struct {
+	const char *name, *path;
+} ops[] = {
+	{"put", "/etcdserverpb.KV/Put"},
+	{"get", "/etcdserverpb.KV/Range"},
+	{"txn", "/etcdserverpb.KV/Txn"},
+	{"page", "/etcdserverpb.KV/Range"},
+	{"count", "/etcdserverpb.KV/Range"},
+	{"watch", "/etcdserverpb.KV/Put"},
+	{"resource-put", "/engenho.v1.ResourceStore/Put"},
+	{"resource-patch", "/engenho.v1.ResourceStore/Patch"},
+	{"resource-page", "/engenho.v1.ResourceStore/List"},
+};
 
 static struct {
 	enum op op;
@@ -316,6 +339,47 @@ static void write_watch(struct out *o)
 	put_bytes(o, 1, create, (size_t)(inner.p - create));
 }
 
+/* The key of a config map, or its first fields, which are those of a list, too. */
+static void write_kind(struct out *o)
+{
+	put_bytes(o, 2, "v1", 2);
+	put_bytes(o, 3, "ConfigMap", 9);
+}
+
+static void write_resource(struct out *o, uint64_t number)
+{
+	uint8_t key[128];
+	struct out inner = {key};
+	char name[32];
+	int len = snprintf(name, sizeof(name), "n%015" PRIu64, number);
+
+	write_kind(&inner);
+	put_bytes(&inner, 4, "default", 7);
+	put_bytes(&inner, 5, name, (size_t)len);
+	put_bytes(o, 1, key, (size_t)(inner.p - key));
+	/* No two are alike: a put of what is there changes nothing. */
+	len = snprintf((char *)value, opt.value_bytes + 64, "{\"data\":{\"n\":\"%" PRIu64 "\"",
+		       issued);
+	if (opt.op == OP_RESOURCE_PUT && (size_t)len + 9 <= opt.value_bytes) {
+		memcpy(value + len, ",\"p\":\"", 6);
+		memset(value + len + 6, 'x', opt.value_bytes - (size_t)len - 9);
+		memcpy(value + opt.value_bytes - 3, "\"}}", 3);
+		len = (int)opt.value_bytes;
+	} else {
+		memcpy(value + len, "}}", 2);
+		len += 2;
+	}
+	put_bytes(o, 2, value, (size_t)len);
+}
+
+static void write_list(struct out *o, const struct slot *s)
+{
+	write_kind(o);
+	put_number(o, 7, (uint64_t)opt.limit);
+	if (s->last_key_len > 0)
+		put_bytes(o, 8, s->last_key, s->last_key_len);
+}
+
 static void write_request(struct slot *s)
 {
 	struct out o = {s->request + 5};
@@ -324,6 +388,10 @@ static void write_request(struct slot *s)
 
 	if (s->is_watch) {
 		write_watch(&o);
+	} else if (opt.op == OP_RESOURCE_PAGE) {
+		write_list(&o, s);
+	} else if (opt.op == OP_RESOURCE_PUT || opt.op == OP_RESOURCE_PATCH) {
+		write_resource(&o, opt.random ? next_random() % opt.keys : issued % opt.keys);
 	} else if (opt.op == OP_PAGE || opt.op == OP_COUNT) {
 		if (s->last_key_len != 0)
 			write_range(&o, s, s->last_key, s->last_key_len);
@@ -383,6 +451,11 @@ static bool take_answer(struct slot *s, const uint8_t *message, size_t len)
 			mod_revisions[s->key] = header_revision(message, len);
 		return false;
 	}
+	if (opt.op == OP_RESOURCE_PAGE)
+		return take_list(s, message, len);
+	if ((opt.op == OP_RESOURCE_PUT || opt.op == OP_RESOURCE_PATCH) &&
+	    find_field(message, len, 1, &number, &data) && number > 2)
+		failed++; /* no Created, Replaced or Patched */
 	if (opt.op != OP_PAGE)
 		return false;
 	while (next_field(&p, end, &field, &number, &data)) {
@@ -403,6 +476,24 @@ static bool take_answer(struct slot *s, const uint8_t *message, size_t len)
 	s->last_key[number] = 0; /* the smallest key behind it */
 	s->last_key_len = number + 1;
 	return true;
+}
+
+/* The same for a list of resources: the token stands in for the last key. */
+static bool take_list(struct slot *s, const uint8_t *message, size_t len)
+{
+	const uint8_t *p = message, *end = message + len, *data;
+	uint64_t number;
+	unsigned field;
+
+	s->last_key_len = 0;
+	while (next_field(&p, end, &field, &number, &data)) {
+		listed_keys += field == 1;
+		if (field == 3 && data != NULL && number <= KEY_BYTES_MAX) {
+			memcpy(s->last_key, data, number);
+			s->last_key_len = number;
+		}
+	}
+	return s->last_key_len > 0;
 }
 
 static void take_watch_message(const uint8_t *message, size_t len)
@@ -472,10 +563,7 @@ static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *b
 
 static void submit(struct slot *s)
 {
-	const char *path = s->is_watch                              ? "/etcdserverpb.Watch/Watch"
-			   : opt.op == OP_TXN                       ? "/etcdserverpb.KV/Txn"
-			   : opt.op == OP_PUT || opt.op == OP_WATCH ? "/etcdserverpb.KV/Put"
-								    : "/etcdserverpb.KV/Range";
+	const char *path = s->is_watch ? "/etcdserverpb.Watch/Watch" : ops[opt.op].path;
 	nghttp2_nv headers[] = {
 		HEADER(":method", "POST"),
 		HEADER(":scheme", "http"),
@@ -703,7 +791,7 @@ static void run(void)
 	conns = zeroed(opt.connections, sizeof(*conns));
 	for (size_t i = 0; i < opt.connections; i++)
 		conn_open(&conns[i]);
-	value = zeroed(1, opt.value_bytes + 8);
+	value = zeroed(1, opt.value_bytes + 64); /* as much as an empty resource needs */
 	for (size_t i = 0; i < opt.value_bytes; i++)
 		value[i] = (uint8_t)next_random();
 	mod_revisions = zeroed(opt.keys, sizeof(*mod_revisions));
@@ -756,7 +844,7 @@ static void print_result(void)
 	       "\"mean_us\":%.1f,\"p50_us\":%.0f,\"p90_us\":%.0f,\"p99_us\":%.0f,\"p999_us\":%.0f,"
 	       "\"max_us\":%.0f,"
 	       "\"bytes\":%" PRIu64 ",\"keys\":%" PRIu64 ",\"events\":%" PRIu64 "}\n",
-	       op_names[opt.op], completed, failed, seconds,
+	       ops[opt.op].name, completed, failed, seconds,
 	       seconds > 0 ? (double)done / seconds : 0,
 	       latency_count > 0 ? sum / (double)latency_count : 0, percentile(0.5),
 	       percentile(0.9), percentile(0.99), percentile(0.999), percentile(1), bytes_received,
@@ -814,9 +902,9 @@ static void parse(int argc, char **argv)
 		switch (c) {
 		case 'o':
 			opt.op = 0;
-			while (opt.op <= OP_WATCH && strcmp(optarg, op_names[opt.op]) != 0)
+			while (opt.op <= OP_RESOURCE_PAGE && strcmp(optarg, ops[opt.op].name) != 0)
 				opt.op++;
-			if (opt.op > OP_WATCH)
+			if (opt.op > OP_RESOURCE_PAGE)
 				die("unknown operation %s", optarg);
 			break;
 		case 'p': opt.port = (int)number; break;
