@@ -40,6 +40,7 @@ static engenho_store *store;
 static char *pad;
 static size_t pad_len;
 static uint64_t issued, completed, listed;
+static bool filling;       /* before what is measured */
 static uint64_t *begun_ns; /* of each request */
 static uint32_t *latencies;
 static double begin_cpu;
@@ -98,15 +99,16 @@ static engenho_bytes path_of(uint64_t number)
 {
 	static char path[96];
 
-	snprintf(path, sizeof(path), "/engenho/resources/_/ConfigMap/v1/default/%s",
+	snprintf(path, sizeof(path), "/engenho/resources/_/v1/ConfigMap/default/%s",
 		 name_of(number));
 	return (engenho_bytes){path, strlen(path)};
 }
 
-/* A ConfigMap of `stage` (one digit), and every tenth one labelled. */
+/* A config map of `stage` (one digit); for selectors it has a label. */
 static engenho_bytes text_of(uint64_t number, unsigned stage)
 {
 	static char *text;
+	char label[64] = "";
 	int len;
 
 	if (text == NULL)
@@ -116,10 +118,11 @@ static engenho_bytes text_of(uint64_t number, unsigned stage)
 		text[0] = (char)('0' + stage);
 		return (engenho_bytes){text, opt.value_bytes};
 	}
-	len = snprintf(
-		text, opt.value_bytes + 128,
-		"{\"data\":{\"n\":\"%u\",\"p\":\"%.*s\"},\"metadata\":{\"labels\":{\"t\":\"%u\"}}}",
-		stage, (int)pad_len, pad, (unsigned)(number % 10));
+	if (opt.op == OP_SELECT)
+		snprintf(label, sizeof(label), ",\"metadata\":{\"labels\":{\"t\":\"%u\"}}",
+			 (unsigned)(number % 10));
+	len = snprintf(text, opt.value_bytes + 128, "{\"data\":{\"n\":\"%u\",\"p\":\"%.*s\"}%s}",
+		       stage, (int)pad_len, pad, label);
 	return (engenho_bytes){text, (size_t)len};
 }
 
@@ -147,7 +150,7 @@ static void on_write(void *ctx, engenho_write_result *result, const engenho_erro
 	if (error != NULL)
 		die("write", error);
 	if (result->outcome > ENGENHO_PATCHED)
-		die(result->message, NULL);
+		die(engenho_outcome_name(result->outcome), NULL);
 	engenho_write_result_free(result);
 	answered((uint64_t)(uintptr_t)ctx);
 }
@@ -164,8 +167,8 @@ static void issue(void)
 		return;
 	key = key_of(issued);
 	begun_ns[issued] = now_ns();
-	if (opt.op == OP_PATCH) {
-		snprintf(patch, sizeof(patch), "{\"data\":{\"n\":\"%" PRIu64 "\"}}", issued);
+	if (opt.op == OP_PATCH && !filling) {
+		snprintf(patch, sizeof(patch), "{\"data\":{\"n\":\"p%" PRIu64 "\"}}", issued);
 		rc = engenho_patch_async(store, &key, ENGENHO_PATCH_MERGE,
 					 (engenho_bytes){patch, strlen(patch)}, NULL, on_write, ctx,
 					 &error);
@@ -229,12 +232,11 @@ static void one_at_a_time(void)
 
 static void fill(void)
 {
-	const enum op op = opt.op;
 	const uint64_t requests = opt.requests;
 
-	opt.op = OP_PUT;
+	filling = true;
 	in_flight(opt.keys, 1000);
-	opt.op = op;
+	filling = false;
 	opt.requests = requests;
 	completed = 0;
 }
@@ -247,6 +249,7 @@ static void list_resources(void)
 	engenho_list_result *page, *next;
 	engenho_error error;
 
+	options.group = "";
 	options.version = "v1";
 	options.kind = "ConfigMap";
 	options.limit = opt.limit;
@@ -327,6 +330,7 @@ static void watch_resources(uint64_t number)
 	engenho_error error;
 	uint64_t begin;
 
+	options.group = "";
 	options.version = "v1";
 	options.kind = "ConfigMap";
 	if (watch == NULL && engenho_watch_open(store, &options, &watch, &error) != 0)

@@ -359,7 +359,7 @@ static void write_resource(struct out *o, uint64_t number)
 	put_bytes(o, 1, key, (size_t)(inner.p - key));
 	/* No two are alike: a put of what is there changes nothing. */
 	len = snprintf((char *)value, opt.value_bytes + 64, "{\"data\":{\"n\":\"%" PRIu64 "\"",
-		       issued);
+		       begin_ns + issued);
 	if (opt.op == OP_RESOURCE_PUT && (size_t)len + 9 <= opt.value_bytes) {
 		memcpy(value + len, ",\"p\":\"", 6);
 		memset(value + len + 6, 'x', opt.value_bytes - (size_t)len - 9);
@@ -434,6 +434,24 @@ static int64_t header_revision(const uint8_t *message, size_t len)
 	return (int64_t)revision;
 }
 
+/* A page of a list of resources: its token asks for the next one. */
+static bool take_list(struct slot *s, const uint8_t *message, size_t len)
+{
+	const uint8_t *p = message, *end = message + len, *data;
+	uint64_t number;
+	unsigned field;
+
+	s->last_key_len = 0;
+	while (next_field(&p, end, &field, &number, &data)) {
+		listed_keys += field == 1;
+		if (field == 3 && data != NULL && number <= KEY_BYTES_MAX) {
+			memcpy(s->last_key, data, number);
+			s->last_key_len = number;
+		}
+	}
+	return s->last_key_len > 0;
+}
+
 /* Learns what the next request of this slot needs. Returns true when the answer asks for another
  * one at once (a page). */
 static bool take_answer(struct slot *s, const uint8_t *message, size_t len)
@@ -476,24 +494,6 @@ static bool take_answer(struct slot *s, const uint8_t *message, size_t len)
 	s->last_key[number] = 0; /* the smallest key behind it */
 	s->last_key_len = number + 1;
 	return true;
-}
-
-/* The same for a list of resources: the token stands in for the last key. */
-static bool take_list(struct slot *s, const uint8_t *message, size_t len)
-{
-	const uint8_t *p = message, *end = message + len, *data;
-	uint64_t number;
-	unsigned field;
-
-	s->last_key_len = 0;
-	while (next_field(&p, end, &field, &number, &data)) {
-		listed_keys += field == 1;
-		if (field == 3 && data != NULL && number <= KEY_BYTES_MAX) {
-			memcpy(s->last_key, data, number);
-			s->last_key_len = number;
-		}
-	}
-	return s->last_key_len > 0;
 }
 
 static void take_watch_message(const uint8_t *message, size_t len)
@@ -855,7 +855,8 @@ static void usage(void)
 {
 	puts("usage: load [options]\n"
 	     "  --op OP          put, get, txn (compare mod revision, put, else get), page, count, "
-	     "watch\n"
+	     "watch,\n"
+	     "                   resource-put, resource-patch, resource-page\n"
 	     "  --port N         of 127.0.0.1 (2379)\n"
 	     "  --connections N  (1)\n"
 	     "  --in-flight N    requests under way at a time, over all connections (1)\n"
