@@ -38,6 +38,7 @@ int es_engine_propose(struct es_engine *e, struct es_engine_op *op, enum es_comm
 	if (op != NULL) {
 		op->engine = e;
 		op->kind = kind;
+		op->index = 0;
 		op->txn_res = NULL;
 		op->changed = false;
 		op->txn = NULL;
@@ -316,7 +317,7 @@ static int apply_txn(struct es_engine *e, const struct es_command *command, stru
 static int apply_resource(struct es_engine *e, const struct es_command *command,
 			  struct es_engine_op *op)
 {
-	struct es_arena *arena = op != NULL ? op->arena : &e->scratch;
+	struct es_arena *arena = &e->scratch;
 	struct es_resource_plan *plan = es_arena_alloc(arena, sizeof(*plan));
 	struct es_resource_command decoded;
 	const struct es_mvcc_txn_res *res;
@@ -368,8 +369,9 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 	int fatal = 0;
 	int rc = es_command_decode(bytes, &command);
 
-	(void)index;
 	(void)term;
+	if (op != NULL)
+		op->index = index;
 	if (rc < 0)
 		return apply_failed(e, proposal, rc);
 	if (alarm_active(e, ES_ALARM_CORRUPT) && refused_when_corrupt(command.kind)) {
@@ -429,6 +431,6 @@ int es_engine_apply(void *ctx, uint64_t index, uint64_t term, struct es_slice by
 	if (fatal < 0)
 		return apply_failed(e, proposal, fatal);
 	es_engine_op_done(e, proposal, rc);
-	es_arena_close(&e->scratch);
+	es_arena_reset(&e->scratch);
 	return 0;
 }

@@ -425,7 +425,7 @@ int es_engine_open(const struct es_engine_config *config, struct es_engine **ret
 		return ES_ENOMEM;
 	e->mem = config->mem;
 	es_arena_init(&e->strings, e->mem, 1024);
-	es_arena_init(&e->scratch, e->mem, 4096);
+	es_arena_init(&e->scratch, e->mem, 16384);
 	es_arena_init(&e->member_strings, e->mem, 1024);
 	es_buf_init(&e->command, e->mem);
 	es_buf_init(&e->resource_body, e->mem);

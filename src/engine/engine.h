@@ -98,6 +98,7 @@ struct es_engine_op {
 	struct es_arena *arena; /* results are allocated here */
 	/* The result. */
 	struct es_engine_header header;
+	uint64_t index;                        /* in the log; 0: it did not get there */
 	const struct es_mvcc_txn_res *txn_res; /* of es_engine_write */
 	int64_t id, ttl_s;                     /* of a lease grant: what was granted */
 	bool changed; /* of an alarm: it was set, or was there to be cleared */

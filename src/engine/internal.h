@@ -27,7 +27,8 @@ struct es_revision_sample {
 struct es_engine {
 	struct es_engine_config config; /* strings point to copies in `strings` */
 	struct es_arena strings;
-	struct es_arena scratch; /* results that nobody waits for */
+	struct es_arena
+		scratch; /* of one command: its result, if nobody waits or only `done` reads it */
 	const struct es_mem *mem;
 
 	struct es_mvcc *store;
@@ -47,7 +48,7 @@ struct es_engine {
 	struct es_queue proposals;
 	struct es_buf command; /* the command being encoded */
 	struct es_buf resource_body;
-	struct es_buf meta;    /* of the checkpoint being written */
+	struct es_buf meta; /* of the checkpoint being written */
 	/* What the size of an event was told for: its encoding, which follows at once, must not
 	 * find anything else. */
 	struct es_wire_kv event_prev;

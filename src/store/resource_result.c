@@ -62,11 +62,32 @@ static void fill_causes(struct es_store_block *block, const struct es_resource_p
 	result->causes = causes;
 }
 
-engenho_write_result *es_store_write_result(const struct es_typed_write *write)
+int es_store_keep_written(const struct es_typed_write *write, struct es_arena *arena,
+			  struct es_store_written *ret_written)
 {
 	const struct es_resource_plan *plan = write->op.resource;
+	struct es_resource_cause *causes = es_arena_alloc(arena,
+							  plan->cause_count * sizeof(*causes));
+	bool kept = causes != NULL;
+
+	*ret_written = (struct es_store_written){*plan, write->command.key,
+						 write->op.header.revision, write->op.index};
+	kept = kept && es_store_keep(arena, &ret_written->plan.object) &&
+	       es_store_keep(arena, &ret_written->plan.reason);
+	for (size_t i = 0; kept && i < plan->cause_count; i++) {
+		causes[i] = plan->causes[i];
+		kept = es_store_keep(arena, &causes[i].manager) &&
+		       es_store_keep(arena, &causes[i].field);
+	}
+	ret_written->plan.causes = causes;
+	return kept ? 0 : ES_ENOMEM;
+}
+
+engenho_write_result *es_store_write_result(const struct es_store_written *written)
+{
+	const struct es_resource_plan *plan = &written->plan;
 	const struct es_typed_item item = {
-		.key = write->command.key,
+		.key = written->key,
 		.value = plan->object,
 		.create_revision = plan->create_revision,
 		.mod_revision = plan->mod_revision,
@@ -89,7 +110,8 @@ engenho_write_result *es_store_write_result(const struct es_typed_write *write)
 	result = es_store_carve(&block, sizeof(*result));
 	resource = es_store_carve(&block, sizeof(*resource));
 	result->outcome = (engenho_outcome)plan->outcome; /* they are numbered alike */
-	result->revision = write->op.header.revision;
+	result->revision = written->revision;
+	result->applied_index = written->applied_index;
 	result->message = es_store_carve_text(&block, plan->reason);
 	if (has_object) {
 		*resource = es_store_resource(&block, &item);

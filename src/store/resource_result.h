@@ -3,8 +3,20 @@
 
 #include "store/internal.h"
 
-/* Copies of what the typed layer answered, each in one block of memory. NULL: none. On the loop. */
-engenho_write_result *es_store_write_result(const struct es_typed_write *write);
+/* What is told of a write. */
+struct es_store_written {
+	struct es_resource_plan plan; /* its txn is of no use */
+	struct es_resource_key key;
+	int64_t revision;
+	uint64_t applied_index;
+};
+
+/* Copy what is readable only now, inside `done`; on the loop. The key is that of the command, borrowed. ES_ENOMEM. */
+int es_store_keep_written(const struct es_typed_write *write, struct es_arena *arena,
+			  struct es_store_written *ret_written);
+/* Results, each in one block of memory. NULL: none. */
+engenho_write_result *es_store_write_result(const struct es_store_written *written);
+/* On the loop. */
 engenho_list_result *es_store_list_result(const struct es_typed_list *list);
 
 /* The bytes of a resource in a block, and the resource in it. */

@@ -4,14 +4,15 @@
 #include "store/resource_result.h"
 
 /*
- * Writes of resources. The thread that writes reads the JSON; the loop fills in, proposes, and
- * copies the answer. A call that is waited for borrows its arguments, one that is not copies them.
+ * Writes of resources. The thread that writes reads the JSON; the loop fills in, proposes, and keeps
+ * the answer with the call; the thread that it is for makes the result, as memory is freed fastest where
+ * it was allocated. A call that is waited for borrows its arguments, one that is not copies them.
  */
 struct write {
 	struct es_store_call call;
 	struct es_typed_write write;
 	struct es_resource_command command;
-	engenho_write_result *result;
+	struct es_store_written written;
 	engenho_write_done done;
 	void *ctx;
 };
@@ -21,16 +22,9 @@ struct write {
 static void on_written(struct es_engine_op *op, int status)
 {
 	struct write *w = ES_CONTAINER_OF(op, struct write, write.op);
-	struct es_engine *engine = w->call.store->member.engine;
 
-	if (status == 0) {
-		w->result = es_store_write_result(&w->write);
-		if (w->result == NULL)
-			status = ES_ENOMEM;
-		else /* at or behind the command's own index, which is committed */
-			w->result->applied_index = es_consensus_commit_index(
-				es_engine_consensus(engine));
-	}
+	if (status == 0)
+		status = es_store_keep_written(&w->write, &w->call.arena, &w->written);
 	es_store_finish(&w->call, status, NULL);
 }
 
@@ -219,16 +213,16 @@ static engenho_code write_and_wait(engenho_store *store, const struct request *r
 	if (code != ENGENHO_OK)
 		return code;
 	es_store_call_init(&w.call, store, run_write, NULL);
-	w.result = NULL;
 	code = make(&w, request, false, error);
 	if (code == ENGENHO_OK)
 		code = es_store_wait(&w.call, error);
+	if (code == ENGENHO_OK && ret_result != NULL) {
+		*ret_result = es_store_write_result(&w.written);
+		if (*ret_result == NULL)
+			code = es_store_fail(error, ES_ENOMEM, NULL);
+	}
 	es_store_call_close(&w.call);
 	es_store_leave(store);
-	if (code == ENGENHO_OK && ret_result != NULL)
-		*ret_result = w.result;
-	else
-		engenho_write_result_free(w.result);
 	return code;
 }
 
@@ -285,12 +279,15 @@ static void deliver(struct es_store_call *call)
 {
 	struct write *w = ES_CONTAINER_OF(call, struct write, call);
 
-	if (w->done == NULL)
-		engenho_write_result_free(w->result);
-	else if (call->error.code != ENGENHO_OK)
-		w->done(w->ctx, NULL, &call->error);
-	else
-		w->done(w->ctx, w->result, NULL);
+	engenho_write_result *result = NULL;
+
+	if (w->done != NULL && call->error.code == ENGENHO_OK) {
+		result = es_store_write_result(&w->written);
+		if (result == NULL)
+			(void)es_store_fail(&call->error, ES_ENOMEM, NULL);
+	}
+	if (w->done != NULL)
+		w->done(w->ctx, result, result == NULL ? &call->error : NULL);
 	write_free(w);
 }
 
@@ -307,7 +304,6 @@ static engenho_code write_async(engenho_store *store, const struct request *requ
 		code = es_store_fail(error, ES_ENOMEM, NULL);
 	} else {
 		es_store_call_init(&w->call, store, run_write, deliver);
-		w->result = NULL;
 		w->done = done;
 		w->ctx = ctx;
 		code = make(w, request, true, error);

@@ -212,16 +212,35 @@ static void mistakes_are_told_at_once(void **state)
 	assert_true(c.failed == 1 && c.code == ENGENHO_NOT_FOUND);
 }
 
+/* Of each kind of call; whether it was still under way when the store closed is a matter of time. */
 static void close_ends_what_is_under_way(void **state)
 {
 	struct fixture *f = *state;
 	struct counts c = {.f = f};
-	char key[16];
+	char name[16];
 
 	for (int i = 0; i < IN_FLIGHT; i++) {
-		(void)snprintf(key, sizeof(key), "k%03d", i);
-		MUST(f, engenho_kv_put_async(f->store, bytes(key), bytes("1"), 0, on_kv, &c,
-					     &f->error));
+		engenho_key key = config_map(name);
+
+		(void)snprintf(name, sizeof(name), "k%03d", i);
+		switch (i % 4) {
+		case 0:
+			MUST(f, engenho_kv_put_async(f->store, bytes(name), bytes("1"), 0, on_kv,
+						     &c, &f->error));
+			break;
+		case 1:
+			MUST(f, engenho_put_async(f->store, &key, bytes("{}"), NULL, on_write, &c,
+						  &f->error));
+			break;
+		case 2:
+			MUST(f, engenho_patch_async(f->store, &key, ENGENHO_PATCH_MERGE,
+						    bytes("{}"), NULL, on_write, &c, &f->error));
+			break;
+		case 3:
+			MUST(f,
+			     engenho_delete_async(f->store, &key, NULL, on_write, &c, &f->error));
+			break;
+		}
 	}
 	store_close(f);
 	assert_int_equal(c.done + c.failed, IN_FLIGHT);
