@@ -21,12 +21,10 @@
  * A merge changes some of an object's members, so it is made in slots: all names of both objects, sorted,
  * each with its value as it is by now, or none.
  */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "resource/element_order.h"
 #include "resource/patch.h"
 #include "resource/schema.h"
+#include "resource/util.h"
 
 #define MARKER       "$patch"
 #define RETAIN_KEYS  "$retainKeys"
@@ -58,41 +56,31 @@ static int merge_map(const struct patcher *p, const struct path *path,
 
 /* ---- errors ----------------------------------------------------------------------------- */
 
-static size_t append_text(const struct patcher *p, size_t at, const char *text, size_t len)
+/* Returns how long it is. */
+static size_t print_path(char *text, size_t size, const struct path *path)
 {
-	for (size_t i = 0; i < len && at + 1 < p->errmsg_size; i++)
-		p->errmsg[at++] = text[i];
-	return at;
-}
+	size_t at;
 
-static size_t append_path(const struct patcher *p, size_t at, const struct path *path)
-{
+	text[0] = '\0';
 	if (path->up == NULL)
-		return at;
-	at = append_path(p, at, path->up);
-	if (path->is_element)
-		at = append_text(p, at, "[", 1);
-	else if (path->up->up != NULL)
-		at = append_text(p, at, ".", 1);
-	at = append_text(p, at, (const char *)path->name.data, path->name.len);
-	return path->is_element ? append_text(p, at, "]", 1) : at;
+		return 0;
+	at = print_path(text, size, path->up);
+	es_resource_say(text + at, size - at, "%s%.*s%s",
+			path->is_element ? "["
+			: at > 0         ? "."
+					 : "",
+			es_resource_say_len(path->name), (const char *)path->name.data,
+			path->is_element ? "]" : "");
+	return at + strlen(text + at);
 }
 
 /* Always ES_EINVAL. */
-static int refuse(const struct patcher *p, const struct path *path, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static int refuse(const struct patcher *p, const struct path *path, const char *format, ...)
+static int refuse(const struct patcher *p, const struct path *path, const char *what)
 {
-	size_t at = append_path(p, 0, path);
-	va_list args;
+	char where[256];
+	size_t len = print_path(where, sizeof(where), path);
 
-	if (p->errmsg_size == 0)
-		return ES_EINVAL;
-	if (at > 0)
-		at = append_text(p, at, ": ", 2);
-	va_start(args, format);
-	vsnprintf(p->errmsg + at, p->errmsg_size - at, format, args);
-	va_end(args);
+	es_resource_say(p->errmsg, p->errmsg_size, "%s%s%s", where, len > 0 ? ": " : "", what);
 	return ES_EINVAL;
 }
 
@@ -100,11 +88,15 @@ static int refuse(const struct patcher *p, const struct path *path, const char *
 static int refuse_keys(const struct patcher *p, const struct path *path, const char *merge_key,
 		       int rc)
 {
+	char what[128];
+
 	if (rc != ES_EINVAL)
 		return rc;
 	if (merge_key == NULL)
 		return refuse(p, path, "the list has no merge key, so its items must be scalars");
-	return refuse(p, path, "an item has no scalar as its merge key \"%s\"", merge_key);
+	es_resource_say(what, sizeof(what), "an item has no scalar as its merge key \"%s\"",
+			merge_key);
+	return refuse(p, path, what);
 }
 
 /* ---- small things ----------------------------------------------------------------------- */
@@ -576,6 +568,7 @@ static int retain_keys(const struct patcher *p, const struct path *path,
 	struct es_json_member *members;
 	struct es_element_index index;
 	uint32_t count = 0;
+	char what[160];
 	int rc;
 
 	if (names->type != ES_JSON_ARRAY)
@@ -592,9 +585,12 @@ static int retain_keys(const struct patcher *p, const struct path *path,
 		if (member->value.type == ES_JSON_NULL || has_prefix(member->name, SET_ORDER) ||
 		    has_prefix(member->name, DELETE_ITEMS) || is_text(&name, RETAIN_KEYS))
 			continue;
-		if (es_element_find(&index, &name) < 0)
-			return refuse(p, path, "the patch sets %.*s, which $retainKeys leaves out",
-				      (int)member->name.len, (const char *)member->name.data);
+		if (es_element_find(&index, &name) >= 0)
+			continue;
+		es_resource_say(what, sizeof(what),
+				"the patch sets %.*s, which $retainKeys leaves out",
+				es_resource_say_len(member->name), (const char *)member->name.data);
+		return refuse(p, path, what);
 	}
 	members = es_arena_calloc(p->arena, original->count, sizeof(*members));
 	if (members == NULL)

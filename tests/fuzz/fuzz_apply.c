@@ -7,6 +7,7 @@
 #include "resource/patch.h"
 #include "resource/rules.h"
 #include "resource/schema.h"
+#include "resource/util.h"
 
 #define APPLIES_MAX 8
 
@@ -50,6 +51,8 @@ static void check_conflicts(const struct es_resource_cause *causes, size_t count
 	ES_ASSERT(count > 0);
 	for (size_t i = 0; i < count; i++) {
 		ES_ASSERT(causes[i].field.len > 0);
+		ES_ASSERT(es_resource_is_utf8(causes[i].field));
+		ES_ASSERT(es_resource_is_utf8(causes[i].manager));
 		ES_ASSERT(i == 0 || es_slice_cmp(causes[i - 1].manager, causes[i].manager) <= 0);
 	}
 }
@@ -81,6 +84,7 @@ static void run(struct es_slice rest, bool force, const struct es_schema *schema
 				    &result, &causes, &count, errmsg, sizeof(errmsg));
 		ES_ASSERT(rc == 0 || rc == ES_EINVAL || (rc == ES_EEXIST && !force));
 		ES_ASSERT((rc == 0) == (errmsg[0] == '\0'));
+		ES_ASSERT(es_resource_is_utf8(es_slice_str(errmsg)));
 		if (rc == ES_EEXIST)
 			check_conflicts(causes, count);
 		if (rc < 0)

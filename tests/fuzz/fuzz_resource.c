@@ -4,6 +4,7 @@
  */
 #include "base/assert.h"
 #include "resource/rules.h"
+#include "resource/util.h"
 
 #define COMMANDS_MAX 32
 
@@ -60,6 +61,7 @@ static void check_plan(const struct es_resource_plan *plan, struct es_arena *are
 
 	ES_ASSERT(idle == (plan->txn == NULL));
 	ES_ASSERT(is_refusal(plan->outcome) == (plan->reason.len > 0));
+	ES_ASSERT(es_resource_is_utf8(plan->reason));
 	ES_ASSERT((plan->cause_count > 0) == (plan->outcome == ES_RESOURCE_APPLY_CONFLICT));
 	if (plan->object.len == 0)
 		return;

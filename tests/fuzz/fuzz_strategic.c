@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "resource/patch.h"
 #include "resource/schema.h"
+#include "resource/util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,6 +47,7 @@ static void patch_it(const struct es_json *target, const struct es_json *patch,
 	int rc = es_patch_strategic(target, patch, schema, arena, &result, errmsg, sizeof(errmsg));
 
 	ES_ASSERT(rc == 0 || (rc == ES_EINVAL && errmsg[0] != '\0'));
+	ES_ASSERT(es_resource_is_utf8(es_slice_str(errmsg)));
 	ES_ASSERT(rc ==
 		  es_patch_strategic(target, patch, schema, arena, &again, errmsg, sizeof(errmsg)));
 	if (rc < 0)

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/assert.h"
 #include "resource/schema.h"
+#include "resource/util.h"
 
 /* A case: quotes are written as ', for reading. */
 struct example {
@@ -436,12 +438,58 @@ static void test_memory_runs_out(void **state)
 	es_arena_close(&texts);
 }
 
+/* X is a long name. */
+static struct es_json parse_with_names(struct es_arena *arena, const char *text)
+{
+	char whole[2000] = "";
+	size_t at = 0;
+
+	for (const char *c = text; *c != '\0'; c++)
+		for (int i = 0; i < (*c == 'X' ? 200 : 1); i++)
+			at += (size_t)snprintf(whole + at, sizeof(whole) - at, "%.*s",
+					       *c == 'X' ? 2 : 1, *c == 'X' ? "\xc3\xa9" : c);
+	assert_true(at < sizeof(whole));
+	return parse(arena, whole);
+}
+
+/* Names come from outside, and reasons go into answers that have to be UTF-8, whatever room there is. */
+static void test_reasons_are_text(void **state)
+{
+	static const struct {
+		const char *patch, *reason;
+	} cases[] = {
+		{"{'X':{'$patch':'bad'}}", ": $patch is neither replace nor delete"},
+		{"{'spec':{'X':{'X':{'$patch':'bad'}}}}", ": $patch is neither replace nor delete"},
+		{"{'$retainKeys':['a'],'X':1}", ", which $retainKeys leaves out"},
+	};
+	struct es_json target, patch, result;
+	struct es_arena arena;
+	char errmsg[300];
+
+	(void)state;
+	es_arena_init(&arena, es_mem_default(), 4096);
+	target = parse_with_names(&arena, "{'X':{},'spec':{'X':{'X':{}}}}");
+	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
+		patch = parse_with_names(&arena, cases[i].patch);
+		for (size_t size = 1; size <= sizeof(errmsg); size++) {
+			assert_int_equal(es_patch_strategic(&target, &patch, NULL, &arena, &result,
+							    errmsg, size),
+					 ES_EINVAL);
+			assert_true(strlen(errmsg) < size);
+			assert_true(es_resource_is_utf8(es_slice_str(errmsg)));
+		}
+		assert_non_null(strstr(errmsg, cases[i].reason));
+	}
+	es_arena_close(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_map_directives),
 		cmocka_unit_test(test_retain_keys),
+		cmocka_unit_test(test_reasons_are_text),
 		cmocka_unit_test(test_lists_of_objects),
 		cmocka_unit_test(test_lists_of_scalars),
 		cmocka_unit_test(test_orders),
