@@ -33,6 +33,11 @@ const struct es_json *es_element_key(const struct es_json *element, const char *
 	return key;
 }
 
+bool es_element_is_deleted(const struct es_json *element)
+{
+	return es_slice_eq(es_json_as_string(es_json_get(element, "$patch")), ES_SLICE("delete"));
+}
+
 /* Of a scalar that is not a string. Numbers of different types have different texts. */
 static struct es_slice scalar_text(const struct es_json *key, char out[SCALAR_BYTES_MAX])
 {
@@ -229,6 +234,7 @@ int es_element_order(const struct es_json *elements, const struct es_json *order
 		     struct es_json *ret_elements)
 {
 	size_t count = elements->count, front = 0, back = count;
+	size_t front_sorted = 0, back_sorted = 0;
 	struct placed *placed = es_arena_calloc(arena, count, sizeof(*placed));
 	struct es_json *items = es_arena_calloc(arena, count, sizeof(*items));
 	struct es_element_index in_order, in_live;
@@ -241,13 +247,19 @@ int es_element_order(const struct es_json *elements, const struct es_json *order
 		rc = es_element_index(live, merge_key, arena, &in_live);
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct es_json *element = &elements->u.items[i];
+	for (size_t i = 0; i < 2 * count; i++) { /* those to be deleted the second time */
+		const struct es_json *element = &elements->u.items[i % count];
 		const struct es_json *key = es_element_key(element, merge_key);
 		struct placed place = {.element = element};
 
 		if (key == NULL)
 			return ES_EINVAL;
+		if (i == count) {
+			front_sorted = front;
+			back_sorted = count - back;
+		}
+		if (es_element_is_deleted(element) != (i >= count))
+			continue;
 		place.rank = es_element_find(&in_order, key);
 		place.live = es_element_find(&in_live, key);
 		if (place.rank >= 0) {
@@ -258,8 +270,8 @@ int es_element_order(const struct es_json *elements, const struct es_json *order
 		}
 	}
 	reverse(placed, back, count);
-	sort(placed, front);
-	sort(placed + back, count - back);
+	sort(placed, front_sorted);
+	sort(placed + back, back_sorted);
 	interleave(placed, front, placed + back, count - back, items);
 	*ret_elements = (struct es_json){
 		.type = ES_JSON_ARRAY,

@@ -35,6 +35,7 @@ struct patcher {
 	struct es_arena *arena;
 	char *errmsg;
 	size_t errmsg_size;
+	bool keeps_directives; /* who called drops them */
 };
 
 /* Where we are, for errors. */
@@ -266,7 +267,7 @@ static int copy_clean(const struct patcher *p, const struct es_json *value, unsi
 static int clean(const struct patcher *p, const struct es_json *value, unsigned what,
 		 struct es_json *ret_value)
 {
-	if (!is_clean(value, what))
+	if ((what != 0 || !p->keeps_directives) && !is_clean(value, what))
 		return copy_clean(p, value, what, ret_value);
 	*ret_value = *value;
 	return 0;
@@ -345,7 +346,7 @@ static int take_apart(const struct patcher *p, const struct path *path, const st
 
 		if (marker == NULL)
 			plain[plain_count++] = *item;
-		else if (is_text(marker, "delete"))
+		else if (es_element_is_deleted(item))
 			deleted[deleted_count++] = *item;
 		else if (is_text(marker, "replace"))
 			ret->replaces = true;
@@ -357,7 +358,10 @@ static int take_apart(const struct patcher *p, const struct path *path, const st
 	return 0;
 }
 
-/* What is left of the original, *ret_kept items, and behind it what the patch adds. */
+/*
+ * What is left of the original, *ret_kept items, and behind it what the patch adds. An item that the patch has twice is
+ * added, and then merged with; its directives are dropped after that only, as they have a say in the order of its lists.
+ */
 static int merge_items(const struct patcher *p, const struct path *path,
 		       const struct es_json *original, const struct es_json *patch,
 		       const struct es_element_index *deleted, const struct es_schema *schema,
@@ -367,6 +371,7 @@ static int merge_items(const struct patcher *p, const struct path *path,
 	size_t total = (size_t)original->count + patch->count;
 	struct es_json *items = es_arena_calloc(p->arena, total, sizeof(*items));
 	int64_t *place = es_arena_calloc(p->arena, patch->count, sizeof(*place));
+	struct patcher within = *p;
 	struct es_element_index of_patch, of_kept;
 	uint32_t count = 0;
 	struct es_json kept;
@@ -399,18 +404,21 @@ static int merge_items(const struct patcher *p, const struct path *path,
 
 		if (at < 0 && first < i)
 			at = place[first]; /* the patch has it twice */
-		if (at >= 0) {
-			rc = merge_map(p, &here, &items[at], item, es_schema_items(schema),
-				       &items[at]);
-		} else {
+		if (at < 0) {
 			place[i] = count;
-			rc = clean(p, item, 0, &items[count++]);
+			items[count++] = *item;
+			continue;
 		}
+		within.keeps_directives = p->keeps_directives || at >= *ret_kept;
+		rc = merge_map(&within, &here, &items[at], item, es_schema_items(schema),
+			       &items[at]);
 		if (rc < 0)
 			return rc;
 	}
+	for (uint32_t i = *ret_kept; rc == 0 && i < count; i++)
+		rc = clean(p, &items[i], 0, &items[i]);
 	*ret_list = list_of(items, count);
-	return 0;
+	return rc;
 }
 
 /*
@@ -623,7 +631,7 @@ static int check_order(const struct patcher *p, const struct path *path,
 
 		if (merge_key != NULL && item->type != ES_JSON_OBJECT)
 			return refuse_keys(p, path, merge_key, ES_EINVAL);
-		if (is_text(es_json_get(item, MARKER), "delete"))
+		if (es_element_is_deleted(item))
 			continue;
 		if (is_marked(item, 0) && in_order < order->count)
 			continue;
@@ -791,7 +799,7 @@ int es_patch_strategic(const struct es_json *target, const struct es_json *patch
 		       const struct es_schema *schema, struct es_arena *arena,
 		       struct es_json *ret_result, char *errmsg, size_t errmsg_size)
 {
-	const struct patcher p = {arena, errmsg, errmsg_size};
+	const struct patcher p = {arena, errmsg, errmsg_size, false};
 	const struct path root = {NULL, es_slice(NULL, 0), false};
 
 	if (patch->type != ES_JSON_OBJECT)

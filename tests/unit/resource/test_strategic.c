@@ -438,6 +438,26 @@ static void test_memory_runs_out(void **state)
 	es_arena_close(&texts);
 }
 
+/* What a patch has twice is added and then merged with, with its directives; they go in the end. */
+static void test_an_item_that_comes_twice(void **state)
+{
+	const struct example examples[] = {
+		{"Pod", "{'spec':{'containers':[{'name':'x'}]}}",
+		 "{'spec':{'containers':[{'name':'c','env':[{'name':'a'},{'$patch':'delete',"
+		 "'name':'b'},{'name':'d'}]},{'name':'c','env':[]}]}}",
+		 "{'spec':{'containers':[{'env':[{'name':'a'},{'name':'d'},"
+		 "{'name':'b'}],'name':'c'},{'name':'x'}]}}",
+		 NULL},
+		{"Pod", "{'spec':{'containers':[{'env':[],'name':'c'}]}}",
+		 "{'spec':{'containers':[{'name':'c','env':[{'name':'a'},{'$patch':'delete',"
+		 "'name':'b'},{'name':'d'}]},{'name':'c','env':[]}]}}",
+		 "{'spec':{'containers':[{'env':[{'name':'a'},{'name':'d'}],'name':'c'}]}}", NULL},
+	};
+
+	(void)state;
+	CHECK(examples);
+}
+
 /* X is a long name. */
 static struct es_json parse_with_names(struct es_arena *arena, const char *text)
 {
@@ -489,6 +509,7 @@ int main(void)
 		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_map_directives),
 		cmocka_unit_test(test_retain_keys),
+		cmocka_unit_test(test_an_item_that_comes_twice),
 		cmocka_unit_test(test_reasons_are_text),
 		cmocka_unit_test(test_lists_of_objects),
 		cmocka_unit_test(test_lists_of_scalars),
