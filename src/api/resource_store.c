@@ -1,7 +1,6 @@
 #include <stdio.h>
 
-#include "api/internal.h"
-#include "wire/resource_store.pb-c.h"
+#include "api/resource.h"
 
 /* engenho.v1.ResourceStore: messages to commands and reads of the typed layer, and back. */
 #define PAGE_BYTES_MAX (2 * 1024 * 1024) /* of values: most clients take 4 MiB in a message */
@@ -21,7 +20,7 @@ static void fail(struct es_rpc_call *call, int status, const char *text)
 
 /* ---- requests to values ---------------------------------------------------------------------- */
 
-static struct es_slice text_of(const char *text)
+struct es_slice es_api_text(const char *text)
 {
 	return text == NULL ? es_slice("", 0) : es_slice_str(text);
 }
@@ -34,14 +33,14 @@ static bool read_key(struct es_rpc_call *call, const PbKey *key, struct es_resou
 		return false;
 	}
 	*ret_key = (struct es_resource_key){
-		.group = text_of(key->group),
-		.version = text_of(key->version),
-		.kind = text_of(key->kind),
-		.name = text_of(key->name),
+		.group = es_api_text(key->group),
+		.version = es_api_text(key->version),
+		.kind = es_api_text(key->kind),
+		.name = es_api_text(key->name),
 		.has_ns = key->has_namespace_case == ENGENHO__V1__KEY__HAS_NAMESPACE_NAMESPACE,
 	};
 	if (ret_key->has_ns)
-		ret_key->ns = text_of(key->namespace_);
+		ret_key->ns = es_api_text(key->namespace_);
 	return true;
 }
 
@@ -84,12 +83,12 @@ static bool read_consistency(struct es_rpc_call *call, int consistency,
 	return true;
 }
 
-static bool read_scope(struct es_rpc_call *call, const char *group, const char *version,
+bool es_api_read_scope(struct es_rpc_call *call, const char *group, const char *version,
 		       const char *kind, const char *ns, bool *ret_everything,
 		       struct es_resource_scope *ret_scope)
 {
-	*ret_scope = (struct es_resource_scope){text_of(group), text_of(version), text_of(kind),
-						text_of(ns), ns == NULL};
+	*ret_scope = (struct es_resource_scope){es_api_text(group), es_api_text(version),
+						es_api_text(kind), es_api_text(ns), ns == NULL};
 	*ret_everything = ret_scope->kind.len == 0;
 	if (!*ret_everything && ret_scope->version.len == 0) {
 		refuse(call, "version is missing");
@@ -105,50 +104,68 @@ static bool read_scope(struct es_rpc_call *call, const char *group, const char *
 
 /* ---- values to answers ----------------------------------------------------------------------- */
 
-static char *copy_text(struct es_rpc_call *call, struct es_slice text)
+static char *copy_text(struct es_arena *arena, struct es_slice text)
 {
-	char *copy = es_api_alloc(call, 1, text.len + 1);
+	char *copy = es_arena_calloc(arena, 1, text.len + 1);
 
 	if (copy != NULL && text.len > 0)
 		memcpy(copy, text.data, text.len);
 	return copy;
 }
 
-static PbKey *write_key(struct es_rpc_call *call, const struct es_resource_key *key)
+static PbKey *write_key(struct es_arena *arena, const struct es_resource_key *key)
 {
-	PbKey *out = es_api_alloc(call, 1, sizeof(*out));
+	PbKey *out = es_arena_alloc(arena, sizeof(*out));
 
 	if (out == NULL)
 		return NULL;
 	engenho__v1__key__init(out);
-	out->group = copy_text(call, key->group);
-	out->version = copy_text(call, key->version);
-	out->kind = copy_text(call, key->kind);
-	out->name = copy_text(call, key->name);
+	out->group = copy_text(arena, key->group);
+	out->version = copy_text(arena, key->version);
+	out->kind = copy_text(arena, key->kind);
+	out->name = copy_text(arena, key->name);
 	if (out->group == NULL || out->version == NULL || out->kind == NULL || out->name == NULL)
 		return NULL;
 	if (key->has_ns) {
 		out->has_namespace_case = ENGENHO__V1__KEY__HAS_NAMESPACE_NAMESPACE;
-		out->namespace_ = copy_text(call, key->ns);
+		out->namespace_ = copy_text(arena, key->ns);
 		if (out->namespace_ == NULL)
 			return NULL;
 	}
 	return out;
 }
 
-/* NULL: the call was failed. The value is borrowed. */
-static PbResource *write_resource(struct es_rpc_call *call, const struct es_typed_item *item)
+PbResource *es_api_resource(struct es_arena *arena, const struct es_typed_item *item)
 {
-	PbResource *out = es_api_alloc(call, 1, sizeof(*out));
+	PbResource *out = es_arena_alloc(arena, sizeof(*out));
 
 	if (out == NULL)
 		return NULL;
 	engenho__v1__resource__init(out);
-	out->key = write_key(call, &item->key);
+	out->key = write_key(arena, &item->key);
 	out->value = es_api_pb_bytes(item->value);
 	out->create_revision = item->create_revision;
 	out->mod_revision = item->mod_revision;
 	return out->key == NULL ? NULL : out;
+}
+
+/* These two: NULL, the call was failed. */
+static char *write_text(struct es_rpc_call *call, struct es_slice text)
+{
+	char *out = copy_text(es_rpc_call_arena(call), text);
+
+	if (out == NULL)
+		es_rpc_finish_status(call, ES_ENOMEM);
+	return out;
+}
+
+static PbResource *write_resource(struct es_rpc_call *call, const struct es_typed_item *item)
+{
+	PbResource *out = es_api_resource(es_rpc_call_arena(call), item);
+
+	if (out == NULL)
+		es_rpc_finish_status(call, ES_ENOMEM);
+	return out;
 }
 
 /* ---- writes ---------------------------------------------------------------------------------- */
@@ -170,8 +187,8 @@ static bool write_causes(struct es_rpc_call *call, const struct es_resource_plan
 		if (cause == NULL)
 			return false;
 		engenho__v1__cause__init(cause);
-		cause->manager = copy_text(call, plan->causes[i].manager);
-		cause->field = copy_text(call, plan->causes[i].field);
+		cause->manager = write_text(call, plan->causes[i].manager);
+		cause->field = write_text(call, plan->causes[i].field);
 		if (cause->manager == NULL || cause->field == NULL)
 			return false;
 		answer->causes[i] = cause;
@@ -189,7 +206,7 @@ static void answer_write(struct write_call *w)
 
 	answer.outcome = (Engenho__V1__Outcome)plan->outcome; /* they are numbered alike */
 	answer.revision = w->write.op.header.revision;
-	answer.message = copy_text(w->call, plan->reason);
+	answer.message = write_text(w->call, plan->reason);
 	if (answer.message == NULL || !write_causes(w->call, plan, &answer))
 		return;
 	if (plan->object.len > 0) {
@@ -268,7 +285,7 @@ static void patch(struct es_rpc_call *call, struct es_slice request)
 	command.has_expected = patch->has_expected_case ==
 			       ENGENHO__V1__PATCH_REQUEST__HAS_EXPECTED_EXPECTED;
 	command.expected = command.has_expected ? patch->expected : 0;
-	command.manager = text_of(patch->field_manager);
+	command.manager = es_api_text(patch->field_manager);
 	command.force = patch->force;
 	submit(call, &command);
 }
@@ -433,7 +450,7 @@ static void answer_list(struct es_rpc_call *call, const struct es_typed_list *li
 	answer.n_items = list->count;
 	answer.revision = list->result_revision;
 	answer.remaining = list->remaining;
-	answer.continue_ = copy_text(call, list->next_token);
+	answer.continue_ = write_text(call, list->next_token);
 	if (answer.continue_ != NULL)
 		es_api_reply(call, &answer.base);
 }
@@ -462,19 +479,19 @@ static void list(struct es_rpc_call *call, struct es_slice request)
 	ns = list->has_namespace_case == ENGENHO__V1__LIST_REQUEST__HAS_NAMESPACE_NAMESPACE
 		     ? list->namespace_
 		     : NULL;
-	if (!read_scope(call, list->group, list->version, list->kind, ns, &read->list.everything,
-			&read->list.scope) ||
+	if (!es_api_read_scope(call, list->group, list->version, list->kind, ns,
+			       &read->list.everything, &read->list.scope) ||
 	    !read_consistency(call, (int)list->consistency, &read->list.consistency))
 		return;
 	if (list->limit < 0) {
 		refuse(call, "limit is negative");
 		return;
 	}
-	read->list.label_selector = text_of(list->label_selector);
-	read->list.field_selector = text_of(list->field_selector);
+	read->list.label_selector = es_api_text(list->label_selector);
+	read->list.field_selector = es_api_text(list->field_selector);
 	read->list.limit = list->limit;
 	read->list.bytes_max = PAGE_BYTES_MAX;
-	read->list.continue_token = text_of(list->continue_);
+	read->list.continue_token = es_api_text(list->continue_);
 	read->list.revision = list->revision;
 	es_typed_list_begin(api->typed, &read->list);
 }

@@ -1,9 +1,11 @@
-#include "api/internal.h"
-#include "wire/resource_store.pb-c.h"
+#include "api/resource.h"
 
 /*
  * engenho.v1.ResourceStore.Watch: what the typed watch has is sent as long as the stream's queue
  * towards the client is short; what a slow client does not take stays in the store's history.
+ *
+ * The first message has no events and says from where it watches. It is sent once the watch is known to work: at once
+ * when it begins now, else when the history was found to be there.
  */
 #define QUEUE_HIGH  (256 * 1024)
 #define BATCH_BYTES (128 * 1024)
@@ -14,55 +16,20 @@ struct watch_call {
 	struct es_rpc_call *call;
 	struct es_api *api;
 	struct es_typed_watch *watch;
+	int64_t from;         /* what the first message will say; -1: it is sent */
 	struct es_queue link; /* in api->resource_watches: has more to give in a later turn */
 };
 
-static int write_key(Engenho__V1__Key *out, const struct es_resource_key *key,
-		     struct es_arena *arena)
-{
-	const struct es_slice from[] = {key->group, key->version, key->kind, key->name, key->ns};
-	char *to[ES_ARRAY_LEN(from)];
-
-	for (size_t i = 0; i < ES_ARRAY_LEN(from); i++) {
-		to[i] = es_arena_calloc(arena, 1, from[i].len + 1);
-		if (to[i] == NULL)
-			return ES_ENOMEM;
-		if (from[i].len > 0)
-			memcpy(to[i], from[i].data, from[i].len);
-	}
-	engenho__v1__key__init(out);
-	out->group = to[0];
-	out->version = to[1];
-	out->kind = to[2];
-	out->name = to[3];
-	if (key->has_ns) {
-		out->has_namespace_case = ENGENHO__V1__KEY__HAS_NAMESPACE_NAMESPACE;
-		out->namespace_ = to[4];
-	}
-	return 0;
-}
-
-struct event_message {
-	Engenho__V1__WatchEvent event;
-	Engenho__V1__Resource resource;
-	Engenho__V1__Key key;
-};
-
-static int write_event(struct event_message *m, const struct es_typed_event *event,
+static int write_event(Engenho__V1__WatchEvent *out, const struct es_typed_event *event,
 		       struct es_arena *arena)
 {
-	engenho__v1__watch_event__init(&m->event);
-	m->event.type = (Engenho__V1__WatchEvent__Type)event->type; /* they are numbered alike */
-	m->event.revision = event->revision;
+	engenho__v1__watch_event__init(out);
+	out->type = (Engenho__V1__WatchEvent__Type)event->type; /* they are numbered alike */
+	out->revision = event->revision;
 	if (event->type == ES_TYPED_BOOKMARK)
 		return 0;
-	engenho__v1__resource__init(&m->resource);
-	m->resource.value = es_api_pb_bytes(event->item.value);
-	m->resource.create_revision = event->item.create_revision;
-	m->resource.mod_revision = event->item.mod_revision;
-	m->resource.key = &m->key;
-	m->event.resource = &m->resource;
-	return write_key(&m->key, &event->item.key, arena);
+	out->resource = es_api_resource(arena, &event->item);
+	return out->resource == NULL ? ES_ENOMEM : 0;
 }
 
 /* False: the call has failed. */
@@ -70,7 +37,7 @@ static bool send_events(struct watch_call *w, const struct es_typed_event *event
 			struct es_arena *arena)
 {
 	Engenho__V1__WatchResponse answer = ENGENHO__V1__WATCH_RESPONSE__INIT;
-	struct event_message *messages = es_arena_calloc(arena, count, sizeof(*messages));
+	Engenho__V1__WatchEvent *messages = es_arena_calloc(arena, count, sizeof(*messages));
 	int rc = messages == NULL ? ES_ENOMEM : 0;
 
 	answer.events = es_arena_calloc(arena, count, sizeof(*answer.events));
@@ -78,7 +45,7 @@ static bool send_events(struct watch_call *w, const struct es_typed_event *event
 		rc = ES_ENOMEM;
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		rc = write_event(&messages[i], &events[i], arena);
-		answer.events[i] = &messages[i].event;
+		answer.events[i] = &messages[i];
 	}
 	if (rc < 0) {
 		es_rpc_finish_status(w->call, rc);
@@ -86,6 +53,18 @@ static bool send_events(struct watch_call *w, const struct es_typed_event *event
 	}
 	answer.n_events = count;
 	answer.revision = es_typed_watch_revision(w->watch);
+	return es_api_send(w->call, &answer.base);
+}
+
+/* Likewise. */
+static bool send_first(struct watch_call *w)
+{
+	Engenho__V1__WatchResponse answer = ENGENHO__V1__WATCH_RESPONSE__INIT;
+
+	if (w->from < 0)
+		return true;
+	answer.revision = w->from;
+	w->from = -1;
 	return es_api_send(w->call, &answer.base);
 }
 
@@ -118,8 +97,8 @@ static bool pump_batch(struct watch_call *w)
 
 	es_arena_init(&arena, w->api->config.mem, 16384);
 	rc = es_typed_watch_next(w->watch, &arena, events, BATCH_MAX, BATCH_BYTES, &count, &again);
-	if (rc == 0 && count > 0)
-		sent = send_events(w, events, count, &arena);
+	if (rc == 0)
+		sent = send_first(w) && (count == 0 || send_events(w, events, count, &arena));
 	es_arena_close(&arena);
 	if (rc < 0)
 		fail(w, rc);
@@ -174,21 +153,12 @@ static void watch_closed(struct es_rpc_call *call)
 		watch_end(w);
 }
 
-static struct es_slice text_of(const char *text)
+static void begin(struct watch_call *w)
 {
-	return text == NULL ? es_slice("", 0) : es_slice_str(text);
-}
-
-static const char *problem_of(const Engenho__V1__WatchRequest *from, bool has_ns)
-{
-	bool everything = from->kind[0] == '\0';
-
-	if (!everything && from->version[0] == '\0')
-		return "version is missing";
-	if (everything &&
-	    (from->group[0] != '\0' || from->version[0] != '\0' || has_ns || from->name[0] != '\0'))
-		return "kind is missing";
-	return NULL;
+	w->from = es_typed_watch_revision(w->watch);
+	es_rpc_call_set_data(w->call, w);
+	if (w->from >= es_mvcc_revision(es_engine_store(w->api->engine)) && !send_first(w))
+		watch_end(w);
 }
 
 static void watch(struct es_rpc_call *call, struct es_slice request)
@@ -199,26 +169,23 @@ static void watch(struct es_rpc_call *call, struct es_slice request)
 	struct watch_call *w = from == NULL ? NULL : es_api_alloc(call, 1, sizeof(*w));
 	struct es_typed_watch_spec spec = {.wake = on_wake, .ctx = w};
 	char errmsg[ES_TYPED_TEXT_MAX];
-	const char *problem;
 	bool has_ns;
 	int rc;
 
 	if (w == NULL)
 		return;
 	has_ns = from->has_namespace_case == ENGENHO__V1__WATCH_REQUEST__HAS_NAMESPACE_NAMESPACE;
-	problem = problem_of(from, has_ns);
-	if (problem != NULL) {
-		es_rpc_finish(call, ES_GRPC_INVALID_ARGUMENT, problem);
+	if (!es_api_read_scope(call, from->group, from->version, from->kind,
+			       has_ns ? from->namespace_ : NULL, &spec.everything, &spec.scope))
+		return;
+	spec.name = es_api_text(from->name);
+	if (spec.everything && spec.name.len > 0) {
+		es_rpc_finish(call, ES_GRPC_INVALID_ARGUMENT, "kind is missing");
 		return;
 	}
-	spec.everything = from->kind[0] == '\0';
-	spec.scope = (struct es_resource_scope){text_of(from->group), text_of(from->version),
-						text_of(from->kind),
-						text_of(has_ns ? from->namespace_ : NULL), !has_ns};
-	spec.name = text_of(from->name);
 	spec.cluster_scoped = !has_ns;
-	spec.label_selector = text_of(from->label_selector);
-	spec.field_selector = text_of(from->field_selector);
+	spec.label_selector = es_api_text(from->label_selector);
+	spec.field_selector = es_api_text(from->field_selector);
 	spec.from_revision = from->from_revision;
 	spec.bookmark_interval_ms = from->bookmark_interval_ms;
 	w->call = call;
@@ -228,7 +195,7 @@ static void watch(struct es_rpc_call *call, struct es_slice request)
 	if (rc < 0)
 		es_rpc_finish(call, es_status_grpc(rc), errmsg);
 	else
-		es_rpc_call_set_data(call, w);
+		begin(w);
 }
 
 int es_api_resource_watch_register(struct es_api *api)

@@ -44,7 +44,7 @@ class Resources:
 
 
 class Watch:
-    """Messages of a watch, as they come."""
+    """Messages of a watch that is there, as they come; `begins` is the revision of the first, which has no events."""
 
     def __init__(self, client, request):
         method = client.channel.unary_stream("/engenho.v1.ResourceStore/Watch",
@@ -53,6 +53,9 @@ class Watch:
         self.stream = method(request)
         self.messages = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
+        first = self.next()
+        assert not first.events
+        self.begins = first.revision
 
     def read(self):
         try:
@@ -166,7 +169,7 @@ def test_versions_that_are_not_there(store):
     store.put(config_map("a"), {"x": 1})
     store.client.compact(revision + 1)
     for call in (lambda: store.list(consistency=pb.EXACT, revision=revision),
-                 lambda: store.watch(from_revision=revision - 1).next()):
+                 lambda: store.watch(from_revision=revision - 1)):
         with pytest.raises(grpc.RpcError) as error:
             call()
         assert error.value.code() == grpc.StatusCode.OUT_OF_RANGE
@@ -211,6 +214,16 @@ def test_watch_with_selectors(store):
     store.delete(config_map("b"))
     assert watch.events(5) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a"), ("ADDED", "b"), ("DELETED", "b")]
     watch.cancel()
+
+
+def test_a_watch_says_at_once_from_where(store):
+    assert store.watch().begins == 1
+    revision = store.put(config_map("a"), {}).revision
+    assert store.watch().begins == revision
+    assert store.watch(from_revision=revision + 5).begins == revision + 5
+    past = store.watch(from_revision=1)
+    assert past.begins == 1 and past.events(1) == [("ADDED", "a")]
+    assert store.watch(from_revision=1, label_selector="no=such").begins == 1
 
 
 def test_watch_resumes_across_a_restart(store, member):
