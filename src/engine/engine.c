@@ -191,7 +191,7 @@ static void on_checkpoint_end(void *ctx, int status)
 
 	es_buf_close(&e->meta);
 	es_engine_wake_background(e); /* compaction may have waited for it */
-	if (status < 0)
+	if (status < 0 && status != ES_ECANCELED) /* given up because the member stops */
 		es_log(e->config.log, ES_LOG_ERROR, "checkpoint failed",
 		       ES_STR("error", es_status_text(status)));
 }

@@ -7,8 +7,8 @@
  * libraft allots each segment of its log with posix_fallocate(3), which on ext4 and xfs leaves
  * "unwritten" extents: the first write to each block then has to change the file's map as well,
  * through the file system's journal, before it is durable. This definition takes the place of
- * libc's in the daemon (nothing else here calls it) and writes the zeros, ahead of time and in
- * libraft's own worker, so that a log write is a plain overwrite. The figures are in
+ * libc's in the program (nothing else of ours calls it; what POSIX promises of it still holds) and writes
+ * the zeros, ahead of time and in libraft's own worker, so that a log write is a plain overwrite. The figures are in
  * docs/decisions/0013-segments-are-written-ahead.md.
  *
  * The descriptor was opened with O_DSYNC: when this returns the blocks are on disk.
@@ -16,9 +16,9 @@
 #define STEP_BYTES (1 << 20)
 
 /* Named for the linker: with large-file support the header gives the C name to another symbol. */
-int es_server_preallocate(int fd, off_t offset, off_t len) __asm__("posix_fallocate");
+int es_hooks_preallocate(int fd, off_t offset, off_t len) __asm__("posix_fallocate");
 
-int es_server_preallocate(int fd, off_t offset, off_t len)
+int es_hooks_preallocate(int fd, off_t offset, off_t len)
 {
 	static const char zeros[STEP_BYTES];
 

@@ -9,7 +9,7 @@
  * libraft destroys an asynchronous I/O context with each segment of its log that is full, on the
  * thread of the loop, and the kernel's io_destroy(2) waits for an RCU grace period: 30 to 40 ms in
  * which nobody is served, some times a second under load. libraft makes the call through libc's
- * syscall(2) function. This definition comes before libc's in the daemon: that one call goes to a
+ * syscall(2) function. This definition comes before libc's in the program: that one call goes to a
  * thread of its own, all others on to libc. Nothing is under way in the context any more when
  * libraft destroys it. The figures are in docs/decisions/0015-io-destroy-beside-the-loop.md.
  */
@@ -50,9 +50,9 @@ static bool destroy_beside(void *context)
 }
 
 /* Named for the linker: the header's declaration has attributes that are libc's business. */
-long es_server_syscall(long number, ...) __asm__("syscall");
+long es_hooks_syscall(long number, ...) __asm__("syscall");
 
-long es_server_syscall(long number, ...)
+long es_hooks_syscall(long number, ...)
 {
 	long argument[6];
 	va_list arguments;
