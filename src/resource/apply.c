@@ -29,6 +29,7 @@
 #include "resource/util.h"
 
 #define MANAGER_BYTES_MAX 128
+#define CAUSE_BYTES_MAX   (1u << 20) /* of conflicts that are told; at least one is */
 /* Where the list of managers is: in the object and its metadata. */
 #define MANAGED_FIELDS_DEPTH 2
 
@@ -204,13 +205,17 @@ static int find_owners(struct run *run, bool is_new)
 /* Everything that has an owner, the configuration's fields included; with the declared fields above. */
 static int owned_fields(struct run *run, struct es_field_set *ret_owned)
 {
-	struct es_field_set owned = {0};
-	int rc = 0;
+	struct es_arena *arena = run->walk.arena;
+	const size_t count = run->managers.count;
+	struct es_field_set owned, *sets = es_arena_alloc(arena, count * sizeof(*sets));
+	int rc;
 
-	for (size_t i = 0; rc == 0 && i < run->managers.count; i++)
-		rc = es_field_set_union(run->walk.arena, &owned, &run->managers.list[i].fields,
-					&owned);
-	return rc == 0 ? es_walk_add_named(run->walk.arena, run->schema, &owned, ret_owned) : rc;
+	if (sets == NULL)
+		return ES_ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		sets[i] = run->managers.list[i].fields;
+	rc = es_field_set_union_all(arena, sets, count, &owned);
+	return rc == 0 ? es_walk_add_named(arena, run->schema, &owned, ret_owned) : rc;
 }
 
 static int named_fields_of(struct run *run, const struct es_json *object,
@@ -289,8 +294,26 @@ struct causes {
 	struct es_arena *arena;
 	struct es_slice manager;
 	struct es_resource_cause *list; /* NULL: only counted */
-	size_t count;
+	size_t count, listed;
+	size_t bytes; /* of those listed */
 };
+
+/* What is in the list would be told in full; what is behind CAUSE_BYTES_MAX is only counted. */
+static int add_cause(struct causes *causes, const struct es_walk_step *step)
+{
+	struct es_arena_buf text;
+	int rc;
+
+	causes->count++;
+	if (causes->list == NULL || causes->bytes > CAUSE_BYTES_MAX)
+		return 0;
+	es_arena_buf_init(&text, causes->arena);
+	rc = es_walk_print_path(&text.buf, step);
+	causes->list[causes->listed++] = (struct es_resource_cause){causes->manager,
+								    es_buf_slice(&text.buf)};
+	causes->bytes += causes->manager.len + text.buf.len;
+	return rc;
+}
 
 static int add_causes(struct causes *causes, const struct es_walk_step *up,
 		      const struct es_field_set *set)
@@ -299,15 +322,9 @@ static int add_causes(struct causes *causes, const struct es_walk_step *up,
 
 	for (uint32_t i = 0; rc == 0 && i < set->count; i++) {
 		const struct es_walk_step step = {up, &set->nodes[i].element};
-		struct es_arena_buf text;
 
-		if (set->nodes[i].member && causes->list != NULL) {
-			es_arena_buf_init(&text, causes->arena);
-			rc = es_walk_print_path(&text.buf, &step);
-			causes->list[causes->count] = (struct es_resource_cause){
-				causes->manager, es_buf_slice(&text.buf)};
-		}
-		causes->count += set->nodes[i].member;
+		if (set->nodes[i].member)
+			rc = add_cause(causes, &step);
 		if (rc == 0)
 			rc = add_causes(causes, &step, &set->nodes[i].children);
 	}
@@ -331,7 +348,7 @@ static int say_conflicts(struct run *run, const struct causes *causes)
 	es_arena_buf_init(&text, run->walk.arena);
 	rc = es_buf_printf(&text.buf, "Apply failed with %zu conflict%s:", causes->count,
 			   causes->count == 1 ? "" : "s");
-	for (size_t i = 0; rc == 0 && i < causes->count; i++) {
+	for (size_t i = 0; rc == 0 && i < causes->listed; i++) {
 		const struct es_resource_cause *cause = &causes->list[i];
 		const char *between = "\n- ";
 
@@ -380,9 +397,9 @@ static int tell_conflicts(struct run *run, const struct es_field_set *fields,
 	}
 	if (rc < 0)
 		return rc;
-	qsort(causes.list, causes.count, sizeof(*causes.list), by_manager);
+	qsort(causes.list, causes.listed, sizeof(*causes.list), by_manager);
 	*ret_conflicts = causes.list;
-	*ret_count = causes.count;
+	*ret_count = causes.listed;
 	rc = say_conflicts(run, &causes);
 	return rc == 0 ? ES_EEXIST : rc;
 }
@@ -445,6 +462,8 @@ static int finish(struct run *run)
 	es_managers_drop_idle(&run->managers);
 	if (run->managers.count == 0)
 		return 0;
+	if (run->managers.count > ES_MANAGERS_MAX)
+		return refuse(run, "there would be too many managers");
 	rc = es_managers_write(&run->managers, ES_JSON_DEPTH_MAX - MANAGED_FIELDS_DEPTH, arena,
 			       &list);
 	if (rc == ES_EINVAL)

@@ -7,6 +7,8 @@
  */
 #include "resource/field_set.h"
 
+#include <stdlib.h>
+
 #include "base/assert.h"
 
 /* ---- elements --------------------------------------------------------------------------- */
@@ -200,7 +202,40 @@ static int combine_nodes(enum operation operation, struct es_arena *arena,
 	return rc;
 }
 
-/* Of nodes that only one of the sets has: which are kept is a question of the operation alone. */
+/* The first node at `from` or behind it that is not before the element: found in steps that double. */
+static uint32_t seek(const struct es_field_set *set, uint32_t from,
+		     const struct es_field_element *element)
+{
+	uint32_t low = from, high = from, step = 1;
+
+	while (high < set->count && es_field_compare(&set->nodes[high].element, element) < 0) {
+		low = high + 1;
+		high = step > set->count - low ? set->count : low + step;
+		step *= 2;
+	}
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (es_field_compare(&set->nodes[middle].element, element) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static uint32_t add_nodes(struct es_field_node *nodes, uint32_t count,
+			  const struct es_field_set *set, uint32_t from, uint32_t to)
+{
+	if (from < to)
+		memcpy(nodes + count, set->nodes + from, (to - from) * sizeof(*nodes));
+	return count + (to - from);
+}
+
+/*
+ * Of nodes that only one of the sets has: which are kept is a question of the operation alone. They are passed over
+ * quickly, so that many small sets may be held against a large one.
+ */
 static int combine(enum operation operation, struct es_arena *arena, const struct es_field_set *a,
 		   const struct es_field_set *b, struct es_field_set *ret_set)
 {
@@ -217,30 +252,31 @@ static int combine(enum operation operation, struct es_arena *arena, const struc
 					      sizeof(*nodes));
 	if (nodes == NULL)
 		return ES_ENOMEM;
-	while (i < a->count || j < b->count) {
-		int order = i == a->count ? 1
-			    : j == b->count
-				    ? -1
-				    : es_field_compare(&a->nodes[i].element, &b->nodes[j].element);
+	while (i < a->count && j < b->count) {
+		uint32_t before = i;
+		int rc;
 
-		if (order < 0) {
-			if (operation != INTERSECTION)
-				nodes[count++] = a->nodes[i];
-			i++;
-		} else if (order > 0) {
-			if (operation == UNION)
-				nodes[count++] = b->nodes[j];
-			j++;
-		} else {
-			int rc = combine_nodes(operation, arena, &a->nodes[i++], &b->nodes[j++],
-					       &nodes[count]);
-
-			if (rc < 0)
-				return rc;
-			if (nodes[count].member || nodes[count].children.count > 0)
-				count++; /* I2 */
-		}
+		i = seek(a, i, &b->nodes[j].element);
+		if (operation != INTERSECTION)
+			count = add_nodes(nodes, count, a, before, i);
+		if (i == a->count)
+			break;
+		before = j;
+		j = seek(b, j, &a->nodes[i].element);
+		if (operation == UNION)
+			count = add_nodes(nodes, count, b, before, j);
+		if (j == b->count || es_field_compare(&a->nodes[i].element, &b->nodes[j].element))
+			continue;
+		rc = combine_nodes(operation, arena, &a->nodes[i++], &b->nodes[j++], &nodes[count]);
+		if (rc < 0)
+			return rc;
+		if (nodes[count].member || nodes[count].children.count > 0)
+			count++; /* I2 */
 	}
+	if (operation != INTERSECTION)
+		count = add_nodes(nodes, count, a, i, a->count);
+	if (operation == UNION)
+		count = add_nodes(nodes, count, b, j, b->count);
 	*ret_set = (struct es_field_set){count, nodes};
 	return 0;
 }
@@ -261,4 +297,74 @@ int es_field_set_difference(struct es_arena *arena, const struct es_field_set *a
 			    const struct es_field_set *b, struct es_field_set *ret_set)
 {
 	return combine(DIFFERENCE, arena, a, b, ret_set);
+}
+
+static int by_element(const void *a, const void *b)
+{
+	const struct es_field_node *x = a, *y = b;
+
+	return es_field_compare(&x->element, &y->element);
+}
+
+/* Nodes with the same element. */
+static int join(struct es_arena *arena, const struct es_field_node *nodes, size_t count,
+		struct es_field_node *ret_node)
+{
+	struct es_field_set *below = es_arena_alloc(arena, count * sizeof(*below));
+	struct es_field_node node = nodes[0];
+
+	if (below == NULL)
+		return ES_ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		below[i] = nodes[i].children;
+		node.member = node.member || nodes[i].member;
+	}
+	*ret_node = node;
+	return es_field_set_union_all(arena, below, count, &ret_node->children);
+}
+
+int es_field_set_make(struct es_arena *arena, struct es_field_node *nodes, size_t count,
+		      struct es_field_set *ret_set)
+{
+	size_t kept = 0, same;
+	int rc = 0;
+
+	if (count > 1)
+		qsort(nodes, count, sizeof(*nodes), by_element);
+	for (size_t i = 0; rc == 0 && i < count; i += same) {
+		for (same = 1; i + same < count; same++)
+			if (by_element(&nodes[i], &nodes[i + same]) != 0)
+				break;
+		if (same == 1)
+			nodes[kept++] = nodes[i];
+		else
+			rc = join(arena, &nodes[i], same, &nodes[kept++]);
+	}
+	*ret_set = (struct es_field_set){(uint32_t)kept, nodes};
+	return rc;
+}
+
+int es_field_set_union_all(struct es_arena *arena, const struct es_field_set *sets, size_t count,
+			   struct es_field_set *ret_set)
+{
+	struct es_field_node *nodes;
+	size_t total = 0, at = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += sets[i].count;
+	nodes = es_arena_alloc(arena, total * sizeof(*nodes));
+	if (nodes == NULL)
+		return ES_ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		at = add_nodes(nodes, (uint32_t)at, &sets[i], 0, sets[i].count);
+	return es_field_set_make(arena, nodes, total, ret_set);
+}
+
+size_t es_field_set_size(const struct es_field_set *set)
+{
+	size_t size = set->count;
+
+	for (uint32_t i = 0; i < set->count; i++)
+		size += es_field_set_size(&set->nodes[i].children);
+	return size;
 }

@@ -56,6 +56,15 @@ int es_field_set_intersection(struct es_arena *arena, const struct es_field_set 
 			      const struct es_field_set *b, struct es_field_set *ret_set);
 int es_field_set_difference(struct es_arena *arena, const struct es_field_set *a,
 			    const struct es_field_set *b, struct es_field_set *ret_set);
+/* The set of these nodes, which become its own and may come in any order; those with the same element are joined.
+ * ES_ENOMEM. */
+int es_field_set_make(struct es_arena *arena, struct es_field_node *nodes, size_t count,
+		      struct es_field_set *ret_set);
+/* Fields of any of the sets: what is done for each is the same however many there are. ES_ENOMEM. */
+int es_field_set_union_all(struct es_arena *arena, const struct es_field_set *sets, size_t count,
+			   struct es_field_set *ret_set);
+/* How many nodes it has. */
+size_t es_field_set_size(const struct es_field_set *set);
 
 /* How an element is written in texts for people: ".spec", "[name=\"a\"]", "[=1]", "[0]". ES_ENOMEM. */
 int es_field_print(struct es_buf *buf, const struct es_field_element *element);

@@ -1,7 +1,5 @@
 #include "resource/field_set.h"
 
-#include <stdlib.h>
-
 #include "resource/util.h"
 
 /* Of the JSON text in an element: an object of scalars. */
@@ -249,39 +247,6 @@ static int read_element(const struct reader *reader, struct es_slice text,
 	return rc < 0 ? rc : 1;
 }
 
-static int by_element(const void *a, const void *b)
-{
-	const struct es_field_node *x = a, *y = b;
-
-	return es_field_compare(&x->element, &y->element);
-}
-
-/* Sorts, and joins elements that are written differently but are the same (1 and 1.0). */
-static int make_set(struct es_arena *arena, struct es_field_node *nodes, uint32_t count,
-		    struct es_field_set *ret_set)
-{
-	uint32_t kept = 0;
-
-	if (count > 1)
-		qsort(nodes, count, sizeof(*nodes), by_element);
-	for (uint32_t i = 0; i < count; i++) {
-		struct es_field_node *last = kept == 0 ? NULL : &nodes[kept - 1];
-
-		if (last != NULL && by_element(last, &nodes[i]) == 0) {
-			int rc = es_field_set_union(arena, &last->children, &nodes[i].children,
-						    &last->children);
-
-			if (rc < 0)
-				return rc;
-			last->member = last->member || nodes[i].member;
-		} else {
-			nodes[kept++] = nodes[i];
-		}
-	}
-	*ret_set = (struct es_field_set){kept, nodes};
-	return 0;
-}
-
 /* `*ret_self`: the field that holds this is in the set; so it is when nothing is below it. */
 static int read_set(const struct reader *reader, const struct es_json *object,
 		    struct es_field_set *ret_set, bool *ret_self)
@@ -318,7 +283,8 @@ static int read_set(const struct reader *reader, const struct es_json *object,
 	}
 	if (count == 0)
 		*ret_self = true;
-	return make_set(reader->arena, nodes, count, ret_set);
+	/* Elements that are written differently may be the same: 1 and 1.0. */
+	return es_field_set_make(reader->arena, nodes, count, ret_set);
 }
 
 int es_field_set_read(const struct es_json *object, struct es_arena *arena,

@@ -45,18 +45,25 @@ const struct es_field_set *es_managed_fields_never(void)
 
 /* ---- managers --------------------------------------------------------------------------- */
 
-static bool is_same(const struct es_manager *a, const struct es_manager *b)
+/* By what tells one from another: 0 when it is the same. */
+static int compare(const struct es_manager *a, const struct es_manager *b)
 {
-	return a->applies == b->applies && es_slice_eq(a->name, b->name) &&
-	       es_slice_eq(a->subresource, b->subresource) &&
-	       (a->applies || es_slice_eq(a->api_version, b->api_version));
+	int order = (int)a->applies - (int)b->applies;
+
+	if (order == 0)
+		order = es_slice_cmp(a->name, b->name);
+	if (order == 0)
+		order = es_slice_cmp(a->subresource, b->subresource);
+	if (order == 0 && !a->applies)
+		order = es_slice_cmp(a->api_version, b->api_version);
+	return order;
 }
 
 struct es_manager *es_managers_find(const struct es_managers *managers,
 				    const struct es_manager *like)
 {
 	for (size_t i = 0; i < managers->count; i++)
-		if (is_same(&managers->list[i], like))
+		if (compare(&managers->list[i], like) == 0)
 			return &managers->list[i];
 	return NULL;
 }
@@ -98,7 +105,8 @@ int es_manager_print(struct es_buf *buf, const struct es_manager *manager)
 /* ---- reading ---------------------------------------------------------------------------- */
 
 /* NULL, or what is wrong with an entry besides its fields. */
-static const char *read_entry(const struct es_json *entry, struct es_manager *ret_manager)
+static const char *read_entry(const struct es_json *entry, uint32_t number,
+			      struct es_manager *ret_manager)
 {
 	static const char *const texts[] = {"apiVersion", "fieldsType",  "manager",
 					    "operation",  "subresource", "time"};
@@ -118,6 +126,7 @@ static const char *read_entry(const struct es_json *entry, struct es_manager *re
 		.subresource = es_json_as_string(es_json_get(entry, "subresource")),
 		.time = es_json_as_string(es_json_get(entry, "time")),
 		.applies = es_slice_eq(operation, ES_SLICE("Apply")),
+		.number = number,
 	};
 	if (!ret_manager->applies && !es_slice_eq(operation, ES_SLICE("Update")))
 		return "operation must be `Apply` or `Update`";
@@ -128,16 +137,16 @@ static const char *read_entry(const struct es_json *entry, struct es_manager *re
 	return NULL;
 }
 
-static int read_manager(const struct es_json *entry, size_t number, struct es_arena *arena,
+static int read_manager(const struct es_json *entry, uint32_t number, struct es_arena *arena,
 			struct es_manager *ret_manager, char *errmsg, size_t errmsg_size)
 {
 	const struct es_json *fields = es_json_get(entry, "fieldsV1");
-	const char *wrong = read_entry(entry, ret_manager);
+	const char *wrong = read_entry(entry, number, ret_manager);
 	char what[160];
 	int rc;
 
 	if (wrong != NULL) {
-		es_resource_say(errmsg, errmsg_size, "metadata.managedFields[%zu]: %s", number,
+		es_resource_say(errmsg, errmsg_size, "metadata.managedFields[%u]: %s", number,
 				wrong);
 		return ES_EINVAL;
 	}
@@ -145,7 +154,7 @@ static int read_manager(const struct es_json *entry, size_t number, struct es_ar
 		return 0;
 	rc = es_field_set_read(fields, arena, &ret_manager->fields, what, sizeof(what));
 	if (rc == ES_EINVAL)
-		es_resource_say(errmsg, errmsg_size, "metadata.managedFields[%zu].fieldsV1: %s",
+		es_resource_say(errmsg, errmsg_size, "metadata.managedFields[%u].fieldsV1: %s",
 				number, what);
 	if (rc == 0)
 		rc = es_field_set_difference(arena, &ret_manager->fields, es_managed_fields_never(),
@@ -159,11 +168,41 @@ static bool is_reset(const struct es_json *list)
 	       list->u.items[0].count == 0;
 }
 
+static int by_identity(const void *a, const void *b)
+{
+	const struct es_manager *x = a, *y = b;
+	int order = compare(x, y);
+
+	return order != 0 ? order : (x->number > y->number) - (x->number < y->number);
+}
+
+/* Of the same manager the last entry stays. */
+static void drop_repeated(struct es_managers *managers)
+{
+	size_t kept = 0;
+
+	if (managers->count > 1)
+		qsort(managers->list, managers->count, sizeof(*managers->list), by_identity);
+	for (size_t i = 0; i < managers->count; i++)
+		if (i + 1 == managers->count ||
+		    compare(&managers->list[i], &managers->list[i + 1]) != 0)
+			managers->list[kept++] = managers->list[i];
+	managers->count = kept;
+}
+
+static int too_many(size_t max, const char *what, char *errmsg, size_t errmsg_size)
+{
+	es_resource_say(errmsg, errmsg_size, "metadata.managedFields has more than %zu %s", max,
+			what);
+	return ES_EINVAL;
+}
+
 int es_managers_read(const struct es_json *list, size_t more, struct es_arena *arena,
 		     struct es_managers *ret_managers, char *errmsg, size_t errmsg_size)
 {
 	const struct es_json nobody = {.type = ES_JSON_ARRAY};
 	struct es_managers managers = {0};
+	size_t fields = 0;
 
 	if (list == NULL || list->type == ES_JSON_NULL)
 		list = &nobody;
@@ -172,22 +211,23 @@ int es_managers_read(const struct es_json *list, size_t more, struct es_arena *a
 				es_json_type_name(list->type));
 		return ES_EINVAL;
 	}
+	if (list->count > ES_MANAGERS_MAX)
+		return too_many(ES_MANAGERS_MAX, "entries", errmsg, errmsg_size);
 	managers.room = list->count + more;
 	managers.list = es_arena_alloc(arena, managers.room * sizeof(*managers.list));
 	if (managers.list == NULL)
 		return ES_ENOMEM;
 	for (uint32_t i = 0; i < list->count && !is_reset(list); i++) {
-		struct es_manager manager, *before;
-		int rc = read_manager(&list->u.items[i], i, arena, &manager, errmsg, errmsg_size);
+		struct es_manager *manager = &managers.list[managers.count++];
+		int rc = read_manager(&list->u.items[i], i, arena, manager, errmsg, errmsg_size);
 
 		if (rc < 0)
 			return rc;
-		before = es_managers_find(&managers, &manager);
-		if (before != NULL)
-			*before = manager;
-		else
-			es_managers_add(&managers, &manager);
+		fields += es_field_set_size(&manager->fields);
+		if (fields > ES_MANAGED_FIELDS_MAX)
+			return too_many(ES_MANAGED_FIELDS_MAX, "fields", errmsg, errmsg_size);
 	}
+	drop_repeated(&managers);
 	*ret_managers = managers;
 	return 0;
 }

@@ -12,7 +12,12 @@ struct es_manager {
 	struct es_slice time; /* empty: not known */
 	bool applies;         /* else it updates */
 	struct es_field_set fields;
+	uint32_t number; /* of the entry that was read */
 };
+
+/* Anybody may write anything into managedFields, and every member has to work through it. */
+#define ES_MANAGERS_MAX       1000
+#define ES_MANAGED_FIELDS_MAX 250000
 
 struct es_managers {
 	size_t count, room;
@@ -22,7 +27,8 @@ struct es_managers {
 /*
  * Read the list, with room for `more` behind it. `list` NULL, null, empty, or one empty entry, which is how clients
  * reset it: nobody. Of entries of the same manager the last one counts. Fields that nobody can own are left out.
- * ES_EINVAL with `errmsg`; ES_ENOMEM.
+ * ES_EINVAL with `errmsg`, for more than ES_MANAGERS_MAX entries and ES_MANAGED_FIELDS_MAX fields in all as well;
+ * ES_ENOMEM.
  */
 int es_managers_read(const struct es_json *list, size_t more, struct es_arena *arena,
 		     struct es_managers *ret_managers, char *errmsg, size_t errmsg_size);
