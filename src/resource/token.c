@@ -4,9 +4,9 @@
 #include "base/hash.h"
 
 /*
- * The bytes, before base64url: version (1), revision and remaining (8 each, little-endian), path, tag (the first 16 bytes of BLAKE3
- * over the domain, the cluster's id, the length of the query, the query, and all that stands before the tag). A
- * token has one text only: other alphabets, padding and stray bits are refused. docs/formats/continue-token.md.
+ * The bytes, before base64url: version (1), revision and remaining (8 each, little-endian), path, tag (the first 16
+ * bytes of BLAKE3 over the domain, the cluster's id, the length of the query, the query, and all that stands before the
+ * tag). A token has one text only: other alphabets, padding and stray bits are refused. docs/formats/continue-token.md.
  */
 #define TOKEN_VERSION    1
 #define TOKEN_HEAD_BYTES 17
