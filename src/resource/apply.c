@@ -13,7 +13,8 @@
  *   and is not removed, except inside of something that its last owner stops applying.
  * - The time of a manager changes when the object or what the manager owns changes. (Kubernetes forgets the latter, and
  *   has no time at all of one that begins to own what is there already.)
- * - Null for what the store keeps in metadata says nothing, and metadata itself is never what a manager stops applying.
+ * - What the store keeps in metadata is not applied once the object has it, null for it says nothing, and metadata
+ *   itself is never what a manager stops applying.
  * - Numbers are compared exactly beyond 53 bits, and control characters in messages are quoted as in JSON.
  * - Subresources are not told apart, and no fields are reset: whoever applies status owns it.
  * - The annotation kubectl.kubernetes.io/last-applied-configuration is an annotation like others.
@@ -67,8 +68,23 @@ static int check_manager(const struct run *run, struct es_slice name)
 	return 0;
 }
 
-/* Members of metadata that nobody owns say nothing when they are null; clients send such. */
-static int drop_nulls(struct run *run, struct es_json *metadata)
+/* The store keeps the value that the live object has. */
+static bool is_kept(const struct es_json *live, struct es_slice name)
+{
+	const struct es_json *value = es_json_get_slice(live, name);
+
+	if (es_slice_eq(name, ES_SLICE("name")) || es_slice_eq(name, ES_SLICE("namespace")) ||
+	    es_slice_eq(name, ES_SLICE("managedFields")))
+		return false;
+	return es_slice_eq(name, ES_SLICE("uid")) ? es_resource_is_set(value) : value != NULL;
+}
+
+/*
+ * Members of metadata that nobody owns say nothing when they are null; clients send such. Nor do those that the store
+ * keeps, once it has them, or what is applied twice would be a change: clients send back what they have read, and the
+ * time of creation is filled in for whoever leaves it out.
+ */
+static int drop_kept(struct run *run, const struct es_json *live, struct es_json *metadata)
 {
 	const struct es_field_element element = es_field_name(ES_SLICE("metadata"));
 	const struct es_field_node *never = es_field_set_find(es_managed_fields_never(), &element);
@@ -77,13 +93,15 @@ static int drop_nulls(struct run *run, struct es_json *metadata)
 	for (uint32_t i = 0; rc == 0 && i < never->children.count; i++) {
 		struct es_slice name = never->children.nodes[i].element.value.u.string;
 
-		if (es_json_is(es_json_get_slice(metadata, name), ES_JSON_NULL))
+		if (es_json_is(es_json_get_slice(metadata, name), ES_JSON_NULL) ||
+		    is_kept(live, name))
 			rc = es_json_remove(run->walk.arena, metadata, name, metadata);
 	}
 	return rc;
 }
 
-static int take_config(struct run *run, const struct es_json *config)
+/* `target` NULL: there is none. */
+static int take_config(struct run *run, const struct es_json *target, const struct es_json *config)
 {
 	const struct es_json *kind = es_json_get(config, "kind");
 	const struct es_json *given = es_json_get(config, "metadata");
@@ -102,7 +120,7 @@ static int take_config(struct run *run, const struct es_json *config)
 			return refuse(run, "metadata is not an object");
 		metadata = *given;
 	}
-	rc = drop_nulls(run, &metadata);
+	rc = drop_kept(run, es_json_get(target, "metadata"), &metadata);
 	if (rc < 0)
 		return rc;
 	if (es_json_get(&metadata, "managedFields") != NULL)
@@ -492,7 +510,7 @@ int es_patch_apply(const struct es_json *target, const struct es_json *config,
 	int rc = check_manager(&run, apply->manager);
 
 	if (rc == 0)
-		rc = take_config(&run, config);
+		rc = take_config(&run, target, config);
 	if (rc == 0)
 		rc = target == NULL ? take_nothing(&run) : take_target(&run, target);
 	if (rc == 0)

@@ -51,12 +51,6 @@ struct filling {
 	size_t errmsg_size;
 };
 
-static bool is_left_out(const struct es_json *value)
-{
-	return value == NULL || value->type == ES_JSON_NULL ||
-	       (value->type == ES_JSON_STRING && value->u.string.len == 0);
-}
-
 /* A member (`path` is its name with what it is in) that is left out, or says what it has to. */
 static int agree(struct filling *filling, const struct es_json *object, const char *path,
 		 struct es_slice expected)
@@ -66,7 +60,7 @@ static int agree(struct filling *filling, const struct es_json *object, const ch
 	const struct es_json *value = es_json_get_slice(object, name);
 	struct es_slice is = es_json_as_string(value);
 
-	if (is_left_out(value)) {
+	if (!es_resource_is_set(value)) {
 		if (expected.len > 0)
 			filling->members[filling->count++] = (struct es_json_member){
 				name, es_json_string(expected)};
@@ -147,7 +141,7 @@ int es_resource_fill_in(const struct es_resource_key *key, const struct es_json 
 		rc = agree(&outer, value, "apiVersion", api_version);
 	if (rc == 0)
 		rc = agree(&outer, value, "kind", key->kind);
-	if (rc == 0 && is_left_out(es_json_get(metadata, "creationTimestamp")))
+	if (rc == 0 && !es_resource_is_set(es_json_get(metadata, "creationTimestamp")))
 		inner.members[inner.count++] = (struct es_json_member){
 			ES_SLICE("creationTimestamp"), es_json_string(now)};
 	if (rc == 0)

@@ -74,14 +74,6 @@ static const struct es_json *metadata_of(const struct es_json *object, const cha
 	return es_json_get(es_json_get(object, "metadata"), name);
 }
 
-/* A uid that is there: null and "" are not. */
-static bool is_set(const struct es_json *value)
-{
-	if (value == NULL || value->type == ES_JSON_NULL)
-		return false;
-	return value->type != ES_JSON_STRING || value->u.string.len > 0;
-}
-
 static bool has_finalizers(const struct es_json *object)
 {
 	const struct es_json *list = metadata_of(object, "finalizers");
@@ -169,9 +161,9 @@ static int stamp(struct judging *j, const struct es_resource_target *target, boo
 		created = metadata_of(&target->value, "creationTimestamp");
 		uid = metadata_of(&target->value, "uid");
 	}
-	if (identity && !is_set(uid))
+	if (identity && !es_resource_is_set(uid))
 		uid = metadata_of(object, "uid");
-	if (identity && !is_set(uid)) {
+	if (identity && !es_resource_is_set(uid)) {
 		rc = mint_uid(j, target->key,
 			      target->exists ? target->create_revision : j->revision, &minted);
 		uid = &minted;

@@ -80,6 +80,13 @@ bool es_resource_is_utf8(struct es_slice text)
 	return true;
 }
 
+bool es_resource_is_set(const struct es_json *value)
+{
+	if (value == NULL || value->type == ES_JSON_NULL)
+		return false;
+	return value->type != ES_JSON_STRING || value->u.string.len > 0;
+}
+
 bool es_resource_is_deeper(const struct es_json *value, unsigned depth_max)
 {
 	if (value->type != ES_JSON_ARRAY && value->type != ES_JSON_OBJECT)

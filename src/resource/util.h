@@ -13,6 +13,9 @@ int es_resource_say_len(struct es_slice text);
 
 bool es_resource_is_utf8(struct es_slice text);
 
+/* A member of metadata that is there: null and "" are not. `value` may be NULL. */
+bool es_resource_is_set(const struct es_json *value);
+
 /* Are more than `depth_max` containers in each other? */
 bool es_resource_is_deeper(const struct es_json *value, unsigned depth_max);
 

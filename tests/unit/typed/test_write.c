@@ -95,6 +95,43 @@ static void an_apply_needs_a_manager(void **state)
 	assert_non_null(strstr(w.object, "\"managedFields\""));
 }
 
+/* What the boundary fills in, and what comes back from a read, is no change. */
+static void an_apply_that_says_nothing_new(void **state)
+{
+	static const char *const again[] = {
+		"{\"spec\":{\"n\":1}}",
+		"{\"metadata\":{\"uid\":\"other\",\"resourceVersion\":\"1\",\"generation\":7,"
+		"\"creationTimestamp\":\"2000-01-01T00:00:00Z\"},\"spec\":{\"n\":1}}",
+		"{\"metadata\":{\"creationTimestamp\":null,\"name\":\"a\"},\"spec\":{\"n\":1}}",
+	};
+	struct typed_fixture *f = *state;
+	struct es_resource_command command = {
+		.kind = ES_RESOURCE_PATCH,
+		.patch_type = ES_RESOURCE_PATCH_APPLY,
+		.manager = ES_SLICE("me"),
+		.key = thing("x", "a"),
+		.value = json_of(f, "{\"spec\":{\"n\":1}}"),
+	};
+	struct written first, w;
+
+	assert_int_equal(typed_write(f, &command, &first), 0);
+	assert_int_equal(first.outcome, ES_RESOURCE_CREATED);
+	assert_non_null(strstr(first.object, "\"creationTimestamp\":\"2023-11-14T22:13:21Z\""));
+	for (size_t i = 0; i < ES_ARRAY_LEN(again); i++) {
+		f->engine->now_ms += 5000;
+		command.value = json_of(f, again[i]);
+		assert_int_equal(typed_write(f, &command, &w), 0);
+		assert_int_equal(w.outcome, ES_RESOURCE_UNCHANGED);
+		assert_string_equal(w.object, first.object);
+		assert_int_equal(w.revision, first.revision);
+	}
+	f->engine->now_ms += 5000;
+	command.value = json_of(f, "{\"spec\":{\"n\":2}}");
+	assert_int_equal(typed_write(f, &command, &w), 0);
+	assert_int_equal(w.outcome, ES_RESOURCE_PATCHED);
+	assert_null(strstr(w.object, "\"time\":\"2023-11-14T22:13:21Z\""));
+}
+
 static void a_manager_is_text(void **state)
 {
 	static const char *const managers[] = {"caf\xe9", "a\nb", "\x7f"};
@@ -170,6 +207,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(deletes_carry_their_time, typed_setup,
 						typed_teardown),
 		cmocka_unit_test_setup_teardown(an_apply_needs_a_manager, typed_setup,
+						typed_teardown),
+		cmocka_unit_test_setup_teardown(an_apply_that_says_nothing_new, typed_setup,
 						typed_teardown),
 		cmocka_unit_test_setup_teardown(a_manager_is_text, typed_setup, typed_teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_changes_nothing, typed_setup,
