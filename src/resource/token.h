@@ -7,8 +7,8 @@
 /*
  * Continue tokens: where a paged list goes on, and at which revision. Opaque text (base64url without padding) of a
  * version byte, the revision, how much is left, the path of the last object given and a BLAKE3 tag keyed with the
- * cluster's id over all of it and over `query` (scope and selectors; docs/formats/continue-token.md), so a token that was
- * altered, or is used with another list, is found out. Not a secret. Pure.
+ * cluster's id over all of it and over `query` (scope and selectors; docs/formats/continue-token.md), so a token that
+ * was altered, or is used with another list, is found out. Not a secret. Pure.
  */
 struct es_token {
 	int64_t revision;
