@@ -49,9 +49,15 @@ static bool read_json(struct es_rpc_call *call, const char *what, ProtobufCBinar
 {
 	struct es_json_error error;
 	char text[160];
-	int rc = es_json_parse(es_api_bytes(bytes), ES_TYPED_VALUE_DEPTH_MAX,
-			       es_rpc_call_arena(call), ret_value, &error);
+	int rc;
 
+	if (bytes.len == 0) {
+		(void)snprintf(text, sizeof(text), "%s is missing", what);
+		refuse(call, text);
+		return false;
+	}
+	rc = es_json_parse(es_api_bytes(bytes), ES_TYPED_VALUE_DEPTH_MAX, es_rpc_call_arena(call),
+			   ret_value, &error);
 	if (rc == ES_EDECODE) {
 		(void)snprintf(text, sizeof(text), "%s: not JSON: %s at byte %zu", what, error.what,
 			       error.offset);

@@ -1,9 +1,12 @@
 #include "wire/json.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "wire/json_number.h"
 
 /*
  * Fields are found by their descriptors' offsets, as protobuf-c itself does it. A member of a oneof
@@ -154,6 +157,20 @@ static int write_double(struct es_buf *buf, double number)
 	return es_buf_append(buf, text, es_json_format_double(number, text));
 }
 
+/* The fewest digits that read back to the same float. */
+static int write_float(struct es_buf *buf, float number)
+{
+	char text[32];
+	int digits = 1;
+
+	if (!isfinite(number))
+		return write_double(buf, (double)number);
+	do
+		(void)snprintf(text, sizeof(text), "%.*g", digits, (double)number);
+	while (strtof(text, NULL) != number && ++digits <= FLT_DECIMAL_DIG);
+	return write_double(buf, strtod(text, NULL));
+}
+
 static int write_enum(struct es_buf *buf, Field *field, int32_t number)
 {
 	const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(field->descriptor,
@@ -190,7 +207,7 @@ static int write_value(struct es_buf *buf, Field *field, const uint8_t *at,
 	case PROTOBUF_C_TYPE_FIXED64: return es_buf_printf(buf, "\"%" PRIu64 "\"", u64);
 	case PROTOBUF_C_TYPE_FLOAT:
 		memcpy(&single, at, sizeof(single));
-		return write_double(buf, (double)single);
+		return write_float(buf, single);
 	case PROTOBUF_C_TYPE_DOUBLE:
 		memcpy(&number, at, sizeof(number));
 		return write_double(buf, number);
@@ -304,9 +321,11 @@ struct path {
 	size_t index; /* of a list; with `name` NULL */
 };
 
+/* ES_EDECODE without a text in `errmsg` is the cursor's. */
 struct read_ctx {
 	const struct es_wire_json_options *options;
 	struct es_arena *arena;
+	struct es_json_cursor cursor;
 	char *errmsg;
 	size_t errmsg_size;
 };
@@ -402,26 +421,41 @@ static int read_bytes(const struct read_ctx *ctx, const struct path *path, Field
 	return copy == NULL ? ES_ENOMEM : 0;
 }
 
-/* Digits of an integer that was written as a string, or the number itself. */
+/* `text`: the value as it is written, if it is a number. */
 static int read_integer(const struct read_ctx *ctx, const struct path *path,
-			const struct es_json *value, int64_t min, uint64_t max, uint64_t *ret_bits)
+			const struct es_json *value, struct es_slice text, int64_t min,
+			uint64_t max, uint64_t *ret_bits)
 {
-	struct es_json number = *value;
-	struct es_json_error error;
+	const char *problem;
 
-	if (value->type == ES_JSON_STRING &&
-	    es_json_parse(value->u.string, 0, ctx->arena, &number, &error) < 0)
+	if (value->type == ES_JSON_STRING)
+		text = es_wire_number_in(value->u.string);
+	if (text.len == 0)
 		return refuse(ctx, path, "expected an integer");
-	if (number.type == ES_JSON_DOUBLE && number.u.number == floor(number.u.number) &&
-	    fabs(number.u.number) < 9007199254740992.0)
-		number = es_json_int((int64_t)number.u.number);
-	if (number.type != ES_JSON_INT && number.type != ES_JSON_UINT)
-		return refuse(ctx, path, "expected an integer");
-	if (number.type == ES_JSON_INT
-		    ? number.u.i64 < min || (number.u.i64 > 0 && (uint64_t)number.u.i64 > max)
-		    : number.u.u64 > max)
-		return refuse(ctx, path, "the number is out of range");
-	*ret_bits = number.type == ES_JSON_INT ? (uint64_t)number.u.i64 : number.u.u64;
+	problem = es_wire_integer(text, min, max, ret_bits);
+	return problem == NULL ? 0 : refuse(ctx, path, problem);
+}
+
+static int read_double_text(const struct read_ctx *ctx, const struct path *path,
+			    struct es_slice string, double *ret_number)
+{
+	struct es_slice text = es_wire_number_in(string);
+	struct es_json_error error;
+	struct es_json number;
+
+	if (es_slice_eq(string, ES_SLICE("NaN")))
+		*ret_number = NAN;
+	else if (es_slice_eq(string, ES_SLICE("Infinity")))
+		*ret_number = INFINITY;
+	else if (es_slice_eq(string, ES_SLICE("-Infinity")))
+		*ret_number = -INFINITY;
+	else if (text.len == 0 || es_json_parse(text, 0, ctx->arena, &number, &error) < 0)
+		return refuse(ctx, path, "expected a number");
+	else if (number.type == ES_JSON_DOUBLE)
+		*ret_number = number.u.number;
+	else
+		*ret_number = number.type == ES_JSON_INT ? (double)number.u.i64
+							 : (double)number.u.u64;
 	return 0;
 }
 
@@ -432,12 +466,13 @@ static int read_double(const struct read_ctx *ctx, const struct path *path,
 	case ES_JSON_INT: *ret_number = (double)value->u.i64; return 0;
 	case ES_JSON_UINT: *ret_number = (double)value->u.u64; return 0;
 	case ES_JSON_DOUBLE: *ret_number = value->u.number; return 0;
+	case ES_JSON_STRING: return read_double_text(ctx, path, value->u.string, ret_number);
 	default: return refuse(ctx, path, "expected a number");
 	}
 }
 
 static int read_enum(const struct read_ctx *ctx, const struct path *path, Field *field,
-		     const struct es_json *value, uint32_t *ret_number)
+		     const struct es_json *value, struct es_slice text, uint32_t *ret_number)
 {
 	const ProtobufCEnumDescriptor *descriptor = field->descriptor;
 	uint64_t bits;
@@ -453,8 +488,9 @@ static int read_enum(const struct read_ctx *ctx, const struct path *path, Field 
 		}
 		return refuse(ctx, path, "not one of the names there are");
 	}
-	rc = read_integer(ctx, path, value, INT32_MIN, INT32_MAX, &bits);
-	*ret_number = (uint32_t)bits;
+	rc = read_integer(ctx, path, value, text, INT32_MIN, INT32_MAX, &bits);
+	if (rc == 0)
+		*ret_number = (uint32_t)bits;
 	return rc;
 }
 
@@ -474,16 +510,12 @@ static int read_string(const struct read_ctx *ctx, const struct path *path,
 	return 0;
 }
 
-static int read_message(const struct read_ctx *ctx, const struct path *path,
-			const ProtobufCMessageDescriptor *descriptor, const struct es_json *value,
-			ProtobufCMessage **ret_message);
-
-static int read_value(const struct read_ctx *ctx, const struct path *path, Field *field,
-		      const struct es_json *value, uint8_t *at)
+static int read_scalar(const struct read_ctx *ctx, const struct path *path, Field *field,
+		       const struct es_json *value, struct es_slice text, uint8_t *at)
 {
 	uint64_t bits = 0;
-	uint32_t u32;
-	double number;
+	uint32_t u32 = 0;
+	double number = 0;
 	float single;
 	int rc;
 
@@ -494,24 +526,26 @@ static int read_value(const struct read_ctx *ctx, const struct path *path, Field
 	case PROTOBUF_C_TYPE_UINT32:
 	case PROTOBUF_C_TYPE_FIXED32:
 		rc = field->type == PROTOBUF_C_TYPE_UINT32 || field->type == PROTOBUF_C_TYPE_FIXED32
-			     ? read_integer(ctx, path, value, 0, UINT32_MAX, &bits)
-			     : read_integer(ctx, path, value, INT32_MIN, INT32_MAX, &bits);
+			     ? read_integer(ctx, path, value, text, 0, UINT32_MAX, &bits)
+			     : read_integer(ctx, path, value, text, INT32_MIN, INT32_MAX, &bits);
 		u32 = (uint32_t)bits;
 		memcpy(at, &u32, sizeof(u32));
 		return rc;
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_SINT64:
 	case PROTOBUF_C_TYPE_SFIXED64:
-		rc = read_integer(ctx, path, value, INT64_MIN, INT64_MAX, &bits);
+		rc = read_integer(ctx, path, value, text, INT64_MIN, INT64_MAX, &bits);
 		memcpy(at, &bits, sizeof(bits));
 		return rc;
 	case PROTOBUF_C_TYPE_UINT64:
 	case PROTOBUF_C_TYPE_FIXED64:
-		rc = read_integer(ctx, path, value, 0, UINT64_MAX, &bits);
+		rc = read_integer(ctx, path, value, text, 0, UINT64_MAX, &bits);
 		memcpy(at, &bits, sizeof(bits));
 		return rc;
 	case PROTOBUF_C_TYPE_FLOAT:
 		rc = read_double(ctx, path, value, &number);
+		if (rc == 0 && isfinite(number) && fabs(number) > (double)FLT_MAX)
+			rc = refuse(ctx, path, "the number is out of range");
 		if (rc < 0)
 			return rc;
 		single = (float)number;
@@ -519,8 +553,7 @@ static int read_value(const struct read_ctx *ctx, const struct path *path, Field
 		return 0;
 	case PROTOBUF_C_TYPE_DOUBLE:
 		rc = read_double(ctx, path, value, &number);
-		if (rc == 0)
-			memcpy(at, &number, sizeof(number));
+		memcpy(at, &number, sizeof(number));
 		return rc;
 	case PROTOBUF_C_TYPE_BOOL:
 		if (value->type != ES_JSON_BOOL)
@@ -528,95 +561,158 @@ static int read_value(const struct read_ctx *ctx, const struct path *path, Field
 		*(protobuf_c_boolean *)(void *)at = value->u.boolean;
 		return 0;
 	case PROTOBUF_C_TYPE_ENUM:
-		rc = read_enum(ctx, path, field, value, &u32);
-		if (rc == 0)
-			memcpy(at, &u32, sizeof(u32));
+		rc = read_enum(ctx, path, field, value, text, &u32);
+		memcpy(at, &u32, sizeof(u32));
 		return rc;
 	case PROTOBUF_C_TYPE_STRING: return read_string(ctx, path, value, (char **)(void *)at);
 	case PROTOBUF_C_TYPE_BYTES:
 		return read_bytes(ctx, path, field, value, (ProtobufCBinaryData *)(void *)at);
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return read_message(ctx, path, field->descriptor, value,
-				    (ProtobufCMessage **)(void *)at);
+	case PROTOBUF_C_TYPE_MESSAGE: break;
 	}
 	return ES_EDECODE;
 }
 
-static int read_list(const struct read_ctx *ctx, const struct path *path, Field *field,
-		     const struct es_json *value, uint8_t *base)
+static int read_message(struct read_ctx *ctx, const struct path *path,
+			const ProtobufCMessageDescriptor *descriptor,
+			ProtobufCMessage **ret_message);
+
+static int read_value(struct read_ctx *ctx, const struct path *path, Field *field, uint8_t *at)
+{
+	struct es_json_cursor begin = ctx->cursor;
+	struct es_slice text = es_slice(NULL, 0);
+	struct es_json value;
+	int rc;
+
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+		return read_message(ctx, path, field->descriptor, (ProtobufCMessage **)(void *)at);
+	rc = es_json_take(&ctx->cursor, ctx->arena, &value);
+	if (rc < 0)
+		return rc;
+	if (value.type == ES_JSON_INT || value.type == ES_JSON_UINT || value.type == ES_JSON_DOUBLE)
+		(void)es_json_skip(&begin, &text);
+	return read_scalar(ctx, path, field, &value, text, at);
+}
+
+static int expect(struct read_ctx *ctx, const struct path *path, enum es_json_type type,
+		  const char *what)
+{
+	int found = es_json_peek(&ctx->cursor);
+
+	if (found < 0)
+		return found;
+	return found == (int)type ? 0 : refuse(ctx, path, what);
+}
+
+/* Room for one more item behind `count` of them. */
+static int grow(struct es_arena *arena, uint8_t **items, size_t count, size_t size)
+{
+	uint8_t *larger;
+
+	if (count > 0 && (count < 4 || (count & (count - 1)) != 0))
+		return 0; /* there is: 4, then twice as many each time */
+	larger = es_arena_calloc(arena, count == 0 ? 4 : 2 * count, size);
+	if (larger == NULL)
+		return ES_ENOMEM;
+	if (count > 0)
+		memcpy(larger, *items, count * size);
+	*items = larger;
+	return 0;
+}
+
+static int read_list(struct read_ctx *ctx, const struct path *path, Field *field, uint8_t *base)
 {
 	size_t size = size_of(field->type);
-	uint8_t *items;
-	int rc = 0;
+	uint8_t *items = NULL;
+	size_t count = 0;
+	int rc = expect(ctx, path, ES_JSON_ARRAY, "expected a list");
 
-	if (value->type != ES_JSON_ARRAY)
-		return refuse(ctx, path, "expected a list");
-	items = es_arena_calloc(ctx->arena, value->count + 1, size);
-	if (items == NULL)
-		return ES_ENOMEM;
-	for (size_t i = 0; rc == 0 && i < value->count; i++) {
-		const struct path here = {path, NULL, i};
+	if (rc == 0)
+		rc = es_json_enter_array(&ctx->cursor);
+	while (rc >= 0 && (rc = es_json_next_item(&ctx->cursor)) > 0) {
+		const struct path here = {path, NULL, count};
 
-		rc = read_value(ctx, &here, field, &value->u.items[i], items + i * size);
+		rc = grow(ctx->arena, &items, count, size);
+		if (rc == 0)
+			rc = read_value(ctx, &here, field, items + count * size);
+		count++;
 	}
-	*(size_t *)(void *)(base + field->quantifier_offset) = value->count;
+	*(size_t *)(void *)(base + field->quantifier_offset) = count;
 	*(uint8_t **)(void *)(base + field->offset) = items;
 	return rc;
 }
 
-static int read_message(const struct read_ctx *ctx, const struct path *path,
-			const ProtobufCMessageDescriptor *descriptor, const struct es_json *value,
+static int refuse_name(const struct read_ctx *ctx, const struct path *path, struct es_slice name)
+{
+	char what[96];
+
+	(void)snprintf(what, sizeof(what), "unknown field \"%.*s\"",
+		       (int)(name.len < 64 ? name.len : 64), (const char *)name.data);
+	return refuse(ctx, path, what);
+}
+
+static int read_field(struct read_ctx *ctx, const struct path *path, Field *field, uint8_t *base)
+{
+	int type = es_json_peek(&ctx->cursor);
+	uint32_t set;
+
+	if (type == ES_JSON_NULL)
+		return es_json_skip(&ctx->cursor, NULL);
+	if (field->label == PROTOBUF_C_LABEL_REPEATED)
+		return read_list(ctx, path, field, base);
+	if (is_oneof(field)) {
+		memcpy(&set, base + field->quantifier_offset, sizeof(set));
+		if (set != 0)
+			return refuse(ctx, path, "another one of its kind is set too");
+		memcpy(base + field->quantifier_offset, &field->id, sizeof(field->id));
+	}
+	return read_value(ctx, path, field, base + field->offset);
+}
+
+static int read_message(struct read_ctx *ctx, const struct path *path,
+			const ProtobufCMessageDescriptor *descriptor,
 			ProtobufCMessage **ret_message)
 {
-	ProtobufCMessage *message;
-	uint8_t *base;
-	int rc = 0;
+	ProtobufCMessage *message = es_arena_alloc(ctx->arena, descriptor->sizeof_message);
+	bool *seen = es_arena_calloc(ctx->arena, descriptor->n_fields + 1, sizeof(*seen));
+	struct es_slice name;
+	int rc;
 
-	if (value->type != ES_JSON_OBJECT)
-		return refuse(ctx, path, "expected an object");
-	message = es_arena_alloc(ctx->arena, descriptor->sizeof_message);
-	if (message == NULL)
+	if (message == NULL || seen == NULL)
 		return ES_ENOMEM;
 	descriptor->message_init(message);
-	base = (uint8_t *)message;
-	for (size_t i = 0; rc == 0 && i < value->count; i++) {
-		const struct es_json_member *member = &value->u.members[i];
-		Field *field = find_field(descriptor, member->name);
-		const struct path here = {path, field == NULL ? "" : field->name, 0};
-		uint32_t set;
-
-		if (field == NULL) {
-			char what[96];
-
-			(void)snprintf(what, sizeof(what), "unknown field \"%.*s\"",
-				       (int)(member->name.len < 64 ? member->name.len : 64),
-				       (const char *)member->name.data);
-			return refuse(ctx, path, what);
-		}
-		if (member->value.type == ES_JSON_NULL && !holds_json(field, ctx->options))
-			continue;
-		if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-			rc = read_list(ctx, &here, field, &member->value, base);
-			continue;
-		}
-		if (is_oneof(field)) {
-			memcpy(&set, base + field->quantifier_offset, sizeof(set));
-			if (set != 0)
-				return refuse(ctx, &here, "another one of its kind is set too");
-			memcpy(base + field->quantifier_offset, &field->id, sizeof(field->id));
-		}
-		rc = read_value(ctx, &here, field, &member->value, base + field->offset);
-	}
 	*ret_message = message;
+	rc = expect(ctx, path, ES_JSON_OBJECT, "expected an object");
+	if (rc == 0)
+		rc = es_json_enter_object(&ctx->cursor);
+	while (rc >= 0 && (rc = es_json_next_member(&ctx->cursor, ctx->arena, &name)) > 0) {
+		Field *field = find_field(descriptor, name);
+		const struct path here = {path, field == NULL ? "" : field->name, 0};
+
+		if (field == NULL)
+			return refuse_name(ctx, path, name);
+		if (seen[field - descriptor->fields])
+			return refuse(ctx, &here, "it is there twice");
+		seen[field - descriptor->fields] = true;
+		rc = read_field(ctx, &here, field, (uint8_t *)message);
+	}
 	return rc;
 }
 
-int es_wire_json_read(const ProtobufCMessageDescriptor *descriptor, const struct es_json *value,
+int es_wire_json_read(const ProtobufCMessageDescriptor *descriptor, struct es_slice text,
 		      const struct es_wire_json_options *options, struct es_arena *arena,
 		      ProtobufCMessage **ret_message, char *errmsg, size_t errmsg_size)
 {
-	const struct read_ctx ctx = {options, arena, errmsg, errmsg_size};
+	struct read_ctx ctx = {
+		.options = options, .arena = arena, .errmsg = errmsg, .errmsg_size = errmsg_size};
+	int rc;
 
 	errmsg[0] = '\0';
-	return read_message(&ctx, NULL, descriptor, value, ret_message);
+	es_json_cursor_init(&ctx.cursor, text, ES_JSON_DEPTH_MAX);
+	rc = read_message(&ctx, NULL, descriptor, ret_message);
+	if (rc == 0)
+		rc = es_json_cursor_end(&ctx.cursor);
+	if (rc == ES_EDECODE && errmsg[0] == '\0')
+		(void)snprintf(errmsg, errmsg_size, "not JSON: %s at byte %zu",
+			       ctx.cursor.error.what, ctx.cursor.error.offset);
+	return rc;
 }

@@ -1,7 +1,5 @@
 #include "wire/transcode.h"
 
-#include <stdio.h>
-
 #include "wire/allocator.h"
 
 /* Most messages are small. */
@@ -16,36 +14,6 @@ static bool is_blank(struct es_slice text)
 	return true;
 }
 
-static int parse(struct es_slice json, struct es_arena *arena, struct es_json *ret_value,
-		 char *errmsg, size_t errmsg_size)
-{
-	struct es_json_error error;
-	int rc;
-
-	if (is_blank(json)) {
-		*ret_value = es_json_object();
-		return 0;
-	}
-	rc = es_json_parse(json, ES_JSON_DEPTH_MAX, arena, ret_value, &error);
-	if (rc == ES_EDECODE)
-		(void)snprintf(errmsg, errmsg_size, "not JSON: %s at byte %zu", error.what,
-			       error.offset);
-	return rc;
-}
-
-/* In an arena of its own: the trees are many times as large as the message. */
-static int read(const ProtobufCMessageDescriptor *descriptor, struct es_slice json,
-		const struct es_wire_json_options *options, struct es_arena *arena,
-		ProtobufCMessage **ret_message, char *errmsg, size_t errmsg_size)
-{
-	struct es_json value;
-	int rc = parse(json, arena, &value, errmsg, errmsg_size);
-
-	return rc < 0 ? rc
-		      : es_wire_json_read(descriptor, &value, options, arena, ret_message, errmsg,
-					  errmsg_size);
-}
-
 int es_wire_from_json(const ProtobufCMessageDescriptor *descriptor, struct es_slice json,
 		      const struct es_wire_json_options *options, struct es_arena *arena,
 		      struct es_slice *ret_bytes, char *errmsg, size_t errmsg_size)
@@ -55,8 +23,10 @@ int es_wire_from_json(const ProtobufCMessageDescriptor *descriptor, struct es_sl
 	uint8_t *bytes = NULL;
 	int rc;
 
+	/* In an arena of its own: the trees are many times as large as the message. */
 	es_arena_init(&trees, arena->mem, ARENA_BYTES);
-	rc = read(descriptor, json, options, &trees, &message, errmsg, errmsg_size);
+	rc = es_wire_json_read(descriptor, is_blank(json) ? ES_SLICE("{}") : json, options, &trees,
+			       &message, errmsg, errmsg_size);
 	if (rc == 0) {
 		bytes = es_arena_alloc(arena, protobuf_c_message_get_packed_size(message));
 		rc = bytes == NULL ? ES_ENOMEM : 0;

@@ -302,6 +302,7 @@ def transcode():
         "answer": b"\5" + b'{"outcome":"APPLY_CONFLICT","resource":{"value":{}},"causes":[{"manager":"\\u00e4","field":".a"},{}]}',
         "range": b"\6" + b'{"key":"Zm9v","range_end":"AA==","limit":"1","sort_order":"DESCEND","serializable":false}',
         "txn-etcd": b"\7" + b'{"success":[{"requestTxn":{"failure":[{"requestPut":{"key":"YQ==","value":"Yg=="}}]}}]}',
+        "twice": b"\0" + b'{"expected":1e17,"expected":"10.0e-1"}',
         "nothing": b"\0 ",
         "wrong": b'\0{"key":[]}',
     }

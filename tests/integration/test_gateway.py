@@ -114,6 +114,13 @@ def test_lists(new_curl, version):
     assert curl("List", {**where, "namespace": "other"}) == {"revision": "11", "remaining": "0"}
 
 
+def test_null_is_absent(curl):
+    put(curl, "a")
+    assert curl("Txn", {"success": [{"key": key("a"), "value": None}]})["outcome"] == "REPLACED"
+    assert curl.status("Get", {"key": key("a")})[0] == 404
+    assert put(curl, "a", {"data": {"k": None}}, expected=None)["resource"]["value"]["data"] == {"k": None}
+
+
 def test_a_transaction(curl):
     answer = curl("Txn", {"compares": [{"key": key("a")}], "success": [{"key": key("a"), "value": {}}, {"key": key("b"), "value": {}}]})
     assert answer["outcome"] == "REPLACED"
@@ -144,6 +151,11 @@ def test_a_watch_is_lines(new_curl, version):
     ("Put", {"kee": 1}, 400, 3, 'unknown field "kee"'),
     ("Put", {"key": {"name": 7}}, 400, 3, "key.name: expected a string"),
     ("Put", {"value": {}}, 400, 3, "key is missing"),
+    ("Put", {"key": key("a"), "value": None}, 400, 3, "value is missing"),
+    ("Patch", {"key": key("a"), "patch": None}, 400, 3, "patch is missing"),
+    ("Put", '{"key": {"name": "a"}, "value": {}, "value": {}}', 400, 3, "value: it is there twice"),
+    ("Watch", '{"fromRevision": 1, "from_revision": 1}', 400, 3, "from_revision: it is there twice"),
+    ("List", {"limit": " 1 "}, 400, 3, "limit: expected an integer"),
     ("Patch", {"key": key("a"), "type": "SHINY"}, 400, 3, "type: not one of the names there are"),
     ("List", {"version": "v1", "kind": "ConfigMap", "limit": -1}, 400, 3, "limit is negative"),
     ("List", {"version": "v1", "kind": "ConfigMap", "consistency": "EXACT", "revision": 1000}, 400, 11, None),

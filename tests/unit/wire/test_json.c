@@ -44,12 +44,8 @@ static int teardown(void **state)
 static int read(struct ctx *c, const ProtobufCMessageDescriptor *descriptor, const char *text,
 		const struct es_wire_json_options *options, ProtobufCMessage **ret_message)
 {
-	struct es_json value;
-	struct es_json_error error;
-
-	assert_int_equal(es_json_parse(es_slice_str(text), 20, &c->arena, &value, &error), 0);
-	return es_wire_json_read(descriptor, &value, options, &c->arena, ret_message, c->errmsg,
-				 sizeof(c->errmsg));
+	return es_wire_json_read(descriptor, es_slice_str(text), options, &c->arena, ret_message,
+				 c->errmsg, sizeof(c->errmsg));
 }
 
 static void assert_written(struct ctx *c, const ProtobufCMessage *message,
@@ -105,10 +101,173 @@ static void json_in_place(void **state)
 		     "{\"key\":{\"version\":\"v1\",\"kind\":\"Pod\",\"namespace\":\"\","
 		     "\"name\":\"p\"},\"value\":{\"a\":[null],\"b\":1.0},\"expected\":\"0\","
 		     "\"reason\":\"OPERATOR\"}");
-	/* null is a value there, and "not set" elsewhere. */
+}
+
+static void null_is_not_set(void **state)
+{
+	struct ctx *c = *state;
+
 	assert_round(c, &engenho__v1__put_request__descriptor,
-		     "{\"key\":{\"name\":null},\"value\":null,\"reason\":null}", &in_place,
-		     "{\"key\":{},\"value\":null,\"reason\":\"OPERATOR\"}");
+		     "{\"key\":{\"name\":null},\"value\":null,\"expected\":null,\"reason\":null}",
+		     &in_place, "{\"key\":{},\"reason\":\"OPERATOR\"}");
+	assert_round(c, &engenho__v1__txn_request__descriptor,
+		     "{\"compares\":null,\"success\":[{\"value\":null},{\"value\":{}}]}", &in_place,
+		     "{\"success\":[{},{\"value\":{}}],\"reason\":\"OPERATOR\"}");
+}
+
+static void lists_of_every_length(void **state)
+{
+	struct ctx *c = *state;
+	char text[800];
+
+	for (int count = 1; count <= 70; count++) {
+		size_t len = (size_t)snprintf(text, sizeof(text), "{\"members\":[{\"name\":\"0\"}");
+
+		for (int i = 1; i < count; i++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, ",{}");
+		(void)snprintf(text + len, sizeof(text) - len, "]}");
+		assert_round(c, &etcdserverpb__member_list_response__descriptor, text, &plain,
+			     text);
+	}
+}
+
+static void integers_however_they_are_written(void **state)
+{
+	static const char *const texts[][2] = {
+		{"1.0", "1"},
+		{"\"1.0\"", "1"},
+		{"-0", NULL},
+		{"0.000", NULL},
+		{"0e999", NULL},
+		{"1e17", "100000000000000000"},
+		{"\"1E+17\"", "100000000000000000"},
+		{"9007199254740993.0", "9007199254740993"},
+		{"9223372036854775807.00", "9223372036854775807"},
+		{"-922337203685477580.8e1", "-9223372036854775808"},
+		{"0.00000000000000000000000000000012e32", "12"},
+		{"50000000000000000000000000000e-28", "5"},
+		{"120", "120"},
+	};
+	struct ctx *c = *state;
+	char text[100], expected[100];
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(texts); i++) {
+		(void)snprintf(text, sizeof(text), "{\"limit\":%s}", texts[i][0]);
+		(void)snprintf(expected, sizeof(expected), "{\"limit\":\"%s\"}", texts[i][1]);
+		assert_round(c, &etcdserverpb__range_request__descriptor, text, &plain,
+			     texts[i][1] == NULL ? "{}" : expected);
+	}
+}
+
+static void what_is_no_integer_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"\" 1\"",
+		"\"1 \"",
+		"\"1\\n\"",
+		"\"\"",
+		"\"+1\"",
+		"\"01\"",
+		"\"0x1\"",
+		"\"1e\"",
+		"\"-\"",
+		"1.5",
+		"1e-1",
+		"true",
+		"9007199254740992.5",
+		"\"NaN\"",
+	};
+	static const char *const large[] = {
+		"9223372036854775808", "-9223372036854775809",     "9223372036854775808.0",  "1e19",
+		"\"1e300\"",           "100000000000000000000000", "18446744073709551616e0",
+	};
+	struct ctx *c = *state;
+	ProtobufCMessage *message;
+	char text[100];
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(texts) + ES_ARRAY_LEN(large); i++) {
+		bool is_large = i >= ES_ARRAY_LEN(texts);
+
+		(void)snprintf(text, sizeof(text), "{\"limit\":%s}",
+			       is_large ? large[i - ES_ARRAY_LEN(texts)] : texts[i]);
+		assert_int_equal(
+			read(c, &etcdserverpb__range_request__descriptor, text, &plain, &message),
+			ES_EDECODE);
+		assert_string_equal(c->errmsg, is_large ? "limit: the number is out of range"
+							: "limit: expected an integer");
+	}
+}
+
+/* No message of ours has numbers with a fraction: one that is made by hand. */
+struct numbers {
+	ProtobufCMessage base;
+	float single;
+	double number;
+	uint32_t natural;
+};
+
+#define NUMBER(name, id, type, member)                                                 \
+	{                                                                              \
+		name, id, PROTOBUF_C_LABEL_NONE, PROTOBUF_C_TYPE_##type, 0,            \
+			offsetof(struct numbers, member), NULL, NULL, 0, 0, NULL, NULL \
+	}
+
+static const ProtobufCFieldDescriptor number_fields[] = {
+	NUMBER("single", 1, FLOAT, single),
+	NUMBER("number", 2, DOUBLE, number),
+	NUMBER("natural", 3, UINT32, natural),
+};
+static const ProtobufCMessageDescriptor numbers_descriptor;
+
+static void numbers_init(ProtobufCMessage *message)
+{
+	*(struct numbers *)(void *)message = (struct numbers){
+		.base = {&numbers_descriptor, 0, NULL}};
+}
+
+static const ProtobufCMessageDescriptor numbers_descriptor = {
+	.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+	.name = "numbers",
+	.sizeof_message = sizeof(struct numbers),
+	.n_fields = ES_ARRAY_LEN(number_fields),
+	.fields = number_fields,
+	.message_init = numbers_init,
+};
+
+static void numbers_with_a_fraction(void **state)
+{
+	static const char *const cases[][2] = {
+		{"{\"single\":0.1,\"number\":0.1}", "{\"single\":0.1,\"number\":0.1}"},
+		{"{\"single\":16777216}", "{\"single\":16777216.0}"},
+		{"{\"single\":3.4028234663852886e38}", "{\"single\":3.4028235e+38}"},
+		{"{\"single\":1e-45}", "{\"single\":1e-45}"},
+		{"{\"single\":\"NaN\",\"number\":\"NaN\"}",
+		 "{\"single\":\"NaN\",\"number\":\"NaN\"}"},
+		{"{\"single\":\"Infinity\",\"number\":\"-Infinity\"}",
+		 "{\"single\":\"Infinity\",\"number\":\"-Infinity\"}"},
+		{"{\"single\":\"1.5\",\"number\":\"-2e3\"}", "{\"single\":1.5,\"number\":-2000.0}"},
+		{"{\"number\":\"18446744073709551615\"}", "{\"number\":1.8446744073709552e+19}"},
+		{"{\"natural\":4294967295.0}", "{\"natural\":4294967295}"},
+	};
+	static const char *const wrong[][2] = {
+		{"{\"single\":1e39}", "single: the number is out of range"},
+		{"{\"natural\":-1}", "natural: the number is out of range"},
+		{"{\"natural\":4294967296}", "natural: the number is out of range"},
+		{"{\"number\":\"nan\"}", "number: expected a number"},
+		{"{\"number\":\" 1\"}", "number: expected a number"},
+		{"{\"number\":\"\"}", "number: expected a number"},
+		{"{\"number\":[]}", "number: expected a number"},
+	};
+	struct ctx *c = *state;
+	ProtobufCMessage *message;
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++)
+		assert_round(c, &numbers_descriptor, cases[i][0], &plain, cases[i][1]);
+	for (size_t i = 0; i < ES_ARRAY_LEN(wrong); i++) {
+		assert_int_equal(read(c, &numbers_descriptor, wrong[i][0], &plain, &message),
+				 ES_EDECODE);
+		assert_string_equal(c->errmsg, wrong[i][1]);
+	}
 }
 
 static void bytes_in_place_that_are_no_json(void **state)
@@ -127,8 +286,9 @@ static void json_over_several_lines_becomes_one(void **state)
 	char text[] = "{\r\n\"a\\n\":\n1}";
 
 	resource.value = (ProtobufCBinaryData){sizeof(text) - 1, (uint8_t *)text};
-	assert_written(*state, &resource.base, &in_place,
-		       "{\"value\":{  \"a\\n\": 1},\"createRevision\":\"0\",\"modRevision\":\"0\"}");
+	assert_written(
+		*state, &resource.base, &in_place,
+		"{\"value\":{  \"a\\n\": 1},\"createRevision\":\"0\",\"modRevision\":\"0\"}");
 }
 
 static void base64_of_every_length(void **state)
@@ -169,6 +329,19 @@ static void what_does_not_fit_is_named(void **state)
 		 "compares[1].key: expected an object"},
 		{&engenho__v1__txn_request__descriptor, "{\"compares\":{}}",
 		 "compares: expected a list"},
+		{&engenho__v1__put_request__descriptor, "{\"value\":{},\"value\":{}}",
+		 "value: it is there twice"},
+		{&engenho__v1__put_request__descriptor, "{\"expected\":null,\"expected\":1}",
+		 "expected: it is there twice"},
+		{&engenho__v1__txn_request__descriptor,
+		 "{\"compares\":[{\"modRevision\":1,\"mod_revision\":1}]}",
+		 "compares[0].mod_revision: it is there twice"},
+		{&engenho__v1__txn_request__descriptor, "{\"success\":[null]}",
+		 "success[0]: expected an object"},
+		{&engenho__v1__put_request__descriptor, "{\"key\":{\"name\":\"a\"}",
+		 "not JSON: expected ',' or '}' at byte 19"},
+		{&engenho__v1__put_request__descriptor, "{}{}",
+		 "not JSON: something behind the value at byte 2"},
 		{&etcdserverpb__put_request__descriptor, "{\"value\":\"Z\"}", "value: not base64"},
 		{&etcdserverpb__put_request__descriptor, "{\"value\":\"Zm9!\"}",
 		 "value: not base64"},
@@ -192,12 +365,9 @@ static void memory_that_is_missing(void **state)
 {
 	static const char text[] =
 		"{\"key\":{\"name\":\"p\",\"kind\":\"Pod\"},\"value\":{\"a\":1}}";
-	struct es_json value;
-	struct es_json_error error;
 	struct ctx *c = *state;
 	uint64_t n;
 
-	assert_int_equal(es_json_parse(es_slice_str(text), 20, &c->arena, &value, &error), 0);
 	for (n = 0;; n++) {
 		struct es_fault_mem fault;
 		struct es_arena arena;
@@ -208,8 +378,8 @@ static void memory_that_is_missing(void **state)
 		es_fault_mem_init(&fault, n);
 		es_arena_init(&arena, &fault.mem, 16);
 		es_buf_init(&buf, &fault.mem);
-		rc = es_wire_json_read(&engenho__v1__put_request__descriptor, &value, &in_place,
-				       &arena, &message, c->errmsg, sizeof(c->errmsg));
+		rc = es_wire_json_read(&engenho__v1__put_request__descriptor, es_slice_str(text),
+				       &in_place, &arena, &message, c->errmsg, sizeof(c->errmsg));
 		if (rc == 0)
 			rc = es_wire_json_write(&buf, message, &in_place);
 		es_arena_close(&arena);
@@ -227,6 +397,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(fields_of_every_type, setup, teardown),
 		cmocka_unit_test_setup_teardown(json_in_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(null_is_not_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(lists_of_every_length, setup, teardown),
+		cmocka_unit_test_setup_teardown(integers_however_they_are_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_integer_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(numbers_with_a_fraction, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_in_place_that_are_no_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(json_over_several_lines_becomes_one, setup,
 						teardown),
