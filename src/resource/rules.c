@@ -305,14 +305,29 @@ static int replace(struct judging *j, struct es_resource_target *target, struct 
 	return 0;
 }
 
+/* Who does not speak of owners, as most clients, does not take from them what they own. */
+static int keep_managers(struct judging *j, const struct es_resource_target *target,
+			 struct es_json *object)
+{
+	const struct es_json *stored = metadata_of(&target->value, "managedFields");
+	const struct es_json *given = metadata_of(object, "managedFields");
+	struct es_json_member member = {.name = ES_SLICE("managedFields")};
+
+	if (!target->exists || stored == NULL || (given != NULL && given->type != ES_JSON_NULL))
+		return 0;
+	member.value = *stored;
+	return es_resource_set_metadata(j->arena, object, &member, 1);
+}
+
 static int put(struct judging *j, struct es_resource_target *target, const struct es_json *value,
 	       bool always)
 {
 	const struct how how = {
 		.identity = true, .always = always, .outcome = ES_RESOURCE_REPLACED};
 	struct es_json object = *value;
+	int rc = keep_managers(j, target, &object);
 
-	return replace(j, target, &object, &how);
+	return rc < 0 ? rc : replace(j, target, &object, &how);
 }
 
 static int delete_target(struct judging *j, struct es_resource_target *target,

@@ -1,4 +1,4 @@
-#include "rules_support.h"
+#include "rules_steps.h"
 
 #include "random_commands.h"
 
@@ -220,43 +220,6 @@ static void what_was_written_by_its_path_is_no_obstacle(void **state)
 
 /* ---- details, with ' for " in the JSON ------------------------------------------------------- */
 
-static void plan_of(struct world *w, const char *command, struct es_resource_plan *ret_plan)
-{
-	size_t len = strlen(command);
-	uint8_t *line = es_arena_alloc(&w->arena, len);
-
-	assert_non_null(line);
-	for (size_t i = 0; i < len; i++)
-		line[i] = command[i] == '\'' ? '"' : (uint8_t)command[i];
-	world_apply(w, es_slice(line, len), ret_plan);
-}
-
-/* `object`: what is told of it; NULL: not looked at. */
-static void expect(struct world *w, const char *command, enum es_resource_outcome outcome,
-		   const char *object)
-{
-	struct es_resource_plan plan;
-	char text[1024];
-
-	plan_of(w, command, &plan);
-	if (plan.outcome != outcome)
-		fail_msg("%s: %s (%.*s)", command, es_resource_outcome_name(plan.outcome),
-			 (int)plan.reason.len, (const char *)plan.reason.data);
-	assert_true(plan.object.len < sizeof(text));
-	for (size_t i = 0; i < plan.object.len; i++)
-		text[i] = plan.object.data[i] == '"' ? '\'' : (char)plan.object.data[i];
-	text[plan.object.len] = '\0';
-	if (object != NULL)
-		assert_string_equal(text, object);
-}
-
-#define THING          "'key':{'group':'g','version':'v1','kind':'Thing','namespace':'x','name':'a'}"
-#define BY             ",'reason':'operator'}"
-#define T_PUT(value)   "{'kind':'put'," THING ",'value':" value BY
-#define T_MERGE(patch) "{'kind':'patch'," THING ",'patch':" patch BY
-#define T_JSON(patch)  "{'kind':'patch'," THING ",'patch_type':'json','patch':" patch BY
-#define T_DELETE       "{'kind':'delete'," THING ",'deletion_timestamp':'T'" BY
-
 static void identity_stays(void **state)
 {
 	struct world w;
@@ -454,58 +417,6 @@ static void what_is_no_json(void **state)
 	expect(&w, T_PUT("null"), ES_RESOURCE_REPLACED, "null");
 	world_put_raw(&w, "/engenho/resources/g/v1/Thing/x/a", "");
 	expect(&w, T_DELETE, ES_RESOURCE_DELETED, "");
-	world_close(&w);
-}
-
-static void patches_are_bounded(void **state)
-{
-	struct es_resource_plan plan;
-	struct world w;
-	struct es_buf line;
-
-	(void)state;
-	world_open(&w);
-	es_buf_init(&line, es_mem_default());
-	expect(&w, T_PUT("{'spec':1}"), ES_RESOURCE_CREATED, NULL);
-	plan_of(&w, "{'kind':'patch'," THING ",'patch_type':'apply','patch':{}" BY, &plan);
-	assert_int_equal(plan.outcome, ES_RESOURCE_PATCH_REJECTED);
-	assert_true(es_slice_eq(plan.reason, ES_SLICE("server-side apply needs a field manager")));
-	for (int depth = ES_RESOURCE_DEPTH_MAX; depth < ES_RESOURCE_DEPTH_MAX + 2; depth++) {
-		static const char head[] =
-			"{\"kind\":\"patch\",\"key\":{\"group\":\"g\",\"version\":\"v1\","
-			"\"kind\":\"Thing\",\"namespace\":\"x\",\"name\":\"a\"},"
-			"\"reason\":\"operator\",\"patch\":";
-
-		line.len = 0;
-		assert_int_equal(es_buf_append_str(&line, head), 0);
-		for (int i = 0; i < depth; i++)
-			assert_int_equal(es_buf_append_u8(&line, '['), 0);
-		for (int i = 0; i < depth; i++)
-			assert_int_equal(es_buf_append_u8(&line, ']'), 0);
-		assert_int_equal(es_buf_append_u8(&line, '}'), 0);
-		world_apply(&w, es_buf_slice(&line), &plan);
-		assert_int_equal(plan.outcome, depth == ES_RESOURCE_DEPTH_MAX
-						       ? ES_RESOURCE_PATCHED
-						       : ES_RESOURCE_PATCH_REJECTED);
-	}
-	/* 5 MiB twice. */
-	line.len = 0;
-	assert_int_equal(es_buf_append_str(&line, "{\"kind\":\"put\",\"key\":{\"group\":\"g\","
-						  "\"version\":\"v1\",\"kind\":\"Thing\","
-						  "\"namespace\":\"x\",\"name\":\"a\"},"
-						  "\"reason\":\"operator\",\"value\":{\"a\":\""),
-			 0);
-	for (int i = 0; i < 5 << 20; i++)
-		assert_int_equal(es_buf_append_u8(&line, 'a'), 0);
-	assert_int_equal(es_buf_append_str(&line, "\"}}"), 0);
-	world_apply(&w, es_buf_slice(&line), &plan);
-	assert_int_equal(plan.outcome, ES_RESOURCE_REPLACED);
-	plan_of(&w, T_JSON("[{'op':'copy','from':'/a','path':'/b'}]"), &plan);
-	assert_int_equal(plan.outcome, ES_RESOURCE_PATCH_REJECTED);
-	assert_true(plan.reason.len > 20 && memcmp(plan.reason.data, "the result has 1", 16) == 0);
-	plan_of(&w, T_JSON("[{'op':'move','from':'/a','path':'/b'}]"), &plan);
-	assert_int_equal(plan.outcome, ES_RESOURCE_PATCHED);
-	es_buf_close(&line);
 	world_close(&w);
 }
 
@@ -812,7 +723,6 @@ int main(void)
 		cmocka_unit_test(what_lets_go_of_a_deleted_object_removes_it),
 		cmocka_unit_test(what_is_made_deleted),
 		cmocka_unit_test(what_is_no_json),
-		cmocka_unit_test(patches_are_bounded),
 		cmocka_unit_test(pods_are_born_with_a_status),
 		cmocka_unit_test(large_transactions),
 		cmocka_unit_test(equal_logs_give_equal_bytes),
