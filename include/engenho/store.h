@@ -11,12 +11,19 @@
  * engenho-store(3) for a tour and examples/store.c for a program.
  *
  * Threads. A store runs a thread of its own. Every function here may be called from any thread at any
- * time, except that an object (a result, a watch, a config) is used by one thread at a time. Blocking
- * calls must not be made from a callback.
+ * time, except that an object (a result, a watch, a config) is used by one thread at a time; a watch may be cancelled by
+ * any.
  *
- * Callbacks of the asynchronous functions come from engenho_dispatch, in the thread that calls it;
- * only a store that was opened with the option callbacks=thread calls them from its own thread, where
- * they must not block.
+ * Callbacks of the asynchronous functions come from engenho_dispatch, in the thread that calls it; they may do
+ * anything but engenho_close. Only a store that was opened with the option callbacks=thread calls them from its own
+ * thread, where they must be short: what waits for the store is refused there with ENGENHO_INVALID (allowed are the
+ * asynchronous functions, engenho_get_stats, engenho_is_leader, engenho_health, engenho_shutdown, engenho_watch_next
+ * with a timeout of 0, and to cancel and close watches). The `error` of a callback lives as long as the call of it.
+ *
+ * Ending. engenho_close frees the store, so no other thread may begin a call of it. A program whose threads wait in
+ * engenho_watch_next, in engenho_dispatch or in any call says engenho_shutdown first: each of them gets
+ * ENGENHO_UNAVAILABLE (engenho_dispatch -1). Then it joins the threads, closes the watches, and calls engenho_close.
+ * To end one thread that waits for a watch: engenho_watch_cancel, join it, engenho_watch_close.
  *
  * Memory. What a function returns through a `ret_` parameter belongs to the caller, who frees it with
  * the function named beside it; pointers inside it live as long as it does. Nothing is returned on
@@ -80,8 +87,9 @@ typedef enum engenho_code {
 	ENGENHO_CATALOG =
 		15,       /* "truncated", "bad_magic", "hash_mismatch", "decode": a catalog file;
 				    * "encode": a value that cannot be in one */
-	ENGENHO_END = 16, /* "end": of a watch that was closed */
+	ENGENHO_END = 16, /* "end": of a watch that was cancelled */
 	ENGENHO_INTERNAL = 17, /* "internal": a mistake of ours */
+	ENGENHO_BUSY = 18,     /* "busy": too much is under way; nothing was done, try again later */
 } engenho_code;
 
 typedef struct engenho_error {
@@ -126,16 +134,24 @@ ENGENHO_API engenho_code engenho_open(const engenho_config *config, engenho_stor
 				      engenho_error *error);
 
 /*
- * Close it. Calls under way end, those that are not done with ENGENHO_UNAVAILABLE, and their callbacks
- * are called before this returns: in this thread, or in the store's with callbacks=thread. No call may
- * begin any more, but for watches: those that are open end with ENGENHO_UNAVAILABLE, and are closed as
- * ever, before or after. Not from a callback.
+ * End it, and free nothing: from now on calls are refused with ENGENHO_UNAVAILABLE, as is what waits; a write that was
+ * under way may have happened. Callbacks that are due are dispatched as ever. Returns at once, from any thread, in
+ * callbacks too; again: nothing happens.
+ */
+ENGENHO_API void engenho_shutdown(engenho_store *store);
+
+/*
+ * Shut it down and free it, NULL being nothing. Calls under way end, those that are not done with ENGENHO_UNAVAILABLE,
+ * and their callbacks are called before this returns: in this thread, or in the store's with callbacks=thread. No call
+ * may begin any more, but of watches and results: a watch that is open ends with ENGENHO_UNAVAILABLE, and is closed as
+ * ever, before or after. Never from a callback of the same store: that is a mistake which ends the process (abort(3)).
  */
 ENGENHO_API void engenho_close(engenho_store *store);
 
 /*
- * For stores with callbacks=dispatch: call what is due, waiting up to `timeout_ms` (-1: for ever) for
- * the first. Returns how many were called. Several threads may dispatch.
+ * For stores with callbacks=dispatch: call what is due, waiting up to `timeout_ms` (-1: for ever) for the first.
+ * Returns how many were called; 0: none were due; -1: the store was shut down or has failed, and none will be due any
+ * more. Several threads may dispatch. With callbacks=thread it never waits.
  */
 ENGENHO_API int engenho_dispatch(engenho_store *store, int timeout_ms);
 /* Readable (poll(2)) while there is something to dispatch. Belongs to the store. -1 with callbacks=thread. */
@@ -251,8 +267,10 @@ ENGENHO_API engenho_code engenho_txn_commit(engenho_store *store, const engenho_
 					    engenho_error *error);
 
 /*
- * The same without waiting: `done` is called exactly once if 0 was returned, with a result (freed by
- * the callee) or with NULL and an error. `done` may be NULL.
+ * The same without waiting: `done` is called exactly once if 0 was returned, with a result (freed by the callee) or with
+ * NULL and an error. `done` may be NULL. Asynchronous calls of all kinds that were not called back yet may hold 64 MiB
+ * together, their arguments included, each counting 4 KiB at least; further ones are refused with ENGENHO_BUSY until
+ * callbacks have come.
  */
 typedef void (*engenho_write_done)(void *ctx, engenho_write_result *result,
 				   const engenho_error *error);
@@ -365,7 +383,9 @@ ENGENHO_API engenho_code engenho_watch_next(engenho_watch *watch, int timeout_ms
 					    engenho_events **ret_events, engenho_error *error);
 /* Readable while engenho_watch_next would return something at once. Belongs to the watch. */
 ENGENHO_API int engenho_watch_fd(engenho_watch *watch);
-/* Another thread that waits in engenho_watch_next gets ENGENHO_END first. */
+/* engenho_watch_next, waiting or called later, gives ENGENHO_END. From any thread, any number of times; frees nothing. */
+ENGENHO_API void engenho_watch_cancel(engenho_watch *watch);
+/* Cancel and free it, NULL being nothing. No other thread may use it any more. */
 ENGENHO_API void engenho_watch_close(engenho_watch *watch);
 
 /* ---- raw keys: etcd's key space -------------------------------------------------------------- */
@@ -501,6 +521,7 @@ ENGENHO_API engenho_code engenho_kv_watch_next(engenho_kv_watch *watch, int time
 					       engenho_kv_events **ret_events,
 					       engenho_error *error);
 ENGENHO_API int engenho_kv_watch_fd(engenho_kv_watch *watch);
+ENGENHO_API void engenho_kv_watch_cancel(engenho_kv_watch *watch);
 ENGENHO_API void engenho_kv_watch_close(engenho_kv_watch *watch);
 
 /* Frees memory of old revisions: reads and watches below `revision` end with ENGENHO_COMPACTED. */

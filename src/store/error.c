@@ -22,6 +22,7 @@ static const char *const kinds[] = {
 	[ENGENHO_CATALOG] = "catalog",
 	[ENGENHO_END] = "end",
 	[ENGENHO_INTERNAL] = "internal",
+	[ENGENHO_BUSY] = "busy",
 };
 
 const char *engenho_code_kind(engenho_code code)
@@ -61,8 +62,8 @@ engenho_code es_store_code(int status)
 	case ES_EFUTURE_REV: return ENGENHO_FUTURE;
 	case ES_ETOO_LARGE: return ENGENHO_TOO_LARGE;
 	case ES_ETIMEOUT: return ENGENHO_TIMEOUT;
+	case ES_ETOO_MANY_REQUESTS: return ENGENHO_BUSY;
 	case ES_ECANCELED:
-	case ES_ETOO_MANY_REQUESTS:
 	case ES_ENO_LEADER:
 	case ES_ENOT_LEADER:
 	case ES_ELEADER_CHANGED:

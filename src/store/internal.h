@@ -38,6 +38,7 @@ struct es_store_call {
 	void (*deliver)(struct es_store_call *call);
 	sem_t done; /* when `deliver` is NULL */
 	struct es_arena arena;
+	uint64_t cost;       /* in store->held_bytes, of one with `deliver` */
 	engenho_error error; /* code 0: it succeeded */
 };
 
@@ -52,15 +53,20 @@ struct es_store_list {
  */
 engenho_code es_store_enter(engenho_store *store, bool blocks, engenho_error *error);
 void es_store_leave(engenho_store *store);
+/* Whether this thread is in a callback of the store; and in one that the loop called. The store need not be there. */
+bool es_store_in_callback(const engenho_store *store);
+bool es_store_on_loop(const engenho_store *store);
 
 void es_store_call_init(struct es_store_call *call, engenho_store *store,
 			void (*run)(struct es_store_call *call),
 			void (*deliver)(struct es_store_call *call));
 /* Only the arena; `run` may have used it. */
 void es_store_call_close(struct es_store_call *call);
-/* Have it run, and wait for its end. The code of call->error, which is copied to `error`. */
+/* Have it run, and wait for its end. The code of call->error, which is copied to `error`. On the loop itself only for
+ * what `run` ends at once. */
 engenho_code es_store_wait(struct es_store_call *call, engenho_error *error);
-/* Have it run. On failure it is the caller's still; `deliver` is not called. */
+/* Have it run. On failure it is the caller's still; `deliver` is not called. ENGENHO_BUSY: those that are to be
+ * delivered hold too much already. */
 engenho_code es_store_send(struct es_store_call *call, engenho_error *error);
 /* On the loop. `text` NULL: that of the status. */
 void es_store_finish(struct es_store_call *call, int status, const char *text);
@@ -87,9 +93,11 @@ struct engenho_store {
 	engenho_error reason;
 	struct es_store_list queue;
 	struct es_store_list done;
-	int done_fd; /* readable while `done` holds something, and when the store closes */
+	uint64_t held_bytes; /* by calls that were sent and are not delivered */
+	int done_fd; /* readable while `done` holds something, and when the loop has ended */
 	bool closing;
-	bool deaf; /* the loop cannot be woken any more */
+	bool deaf;  /* the loop cannot be woken any more */
+	bool ended; /* it is gone: nothing will come into `done` any more */
 
 	/* Constant once the store is open. */
 	uint64_t max_request_bytes;

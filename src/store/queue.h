@@ -15,9 +15,11 @@ void es_store_refuse_calls(engenho_store *store, const engenho_error *reason);
 void es_store_stop_waking(engenho_store *store);
 
 bool es_store_is_closing(engenho_store *store);
-/* Tell the loop, and those who dispatch. */
+/* Tell the loop. */
 void es_store_begin_close(engenho_store *store);
-/* The loop is gone: wait for those who are in a call still, and deliver what is left. */
+/* In the store's thread, behind the loop: what is left is shown, and those who dispatch are told. */
+void es_store_end_loop(engenho_store *store);
+/* The thread is gone: wait for those who are in a call still, and deliver what is left. */
 void es_store_end_close(engenho_store *store);
 
 #endif

@@ -158,10 +158,11 @@ static void run_stats(struct es_store_call *call)
 	es_store_finish(call, 0, NULL);
 }
 
+/* In callbacks too: it ends at once. */
 static engenho_code get_stats(engenho_store *store, engenho_stats *ret_stats, engenho_error *error)
 {
 	struct stats_call s;
-	engenho_code code = es_store_enter(store, true, error);
+	engenho_code code = es_store_enter(store, false, error);
 
 	if (code != ENGENHO_OK)
 		return code;

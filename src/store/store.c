@@ -231,6 +231,7 @@ static void run_loop(engenho_store *store)
 	es_member_release(&store->member);
 	rc = uv_loop_close(&store->loop);
 	ES_ASSERT(rc == 0);
+	es_store_end_loop(store);
 }
 
 static void *thread_main(void *arg)
@@ -336,15 +337,23 @@ engenho_code engenho_open(const engenho_config *config, engenho_store **ret_stor
 	return code;
 }
 
-void engenho_close(engenho_store *store)
+void engenho_shutdown(engenho_store *store)
 {
 	engenho_error reason;
 
-	if (store == NULL)
-		return;
 	(void)es_store_fail_as(&reason, ENGENHO_UNAVAILABLE, "the store is closing");
 	es_store_refuse_calls(store, &reason);
 	es_store_begin_close(store);
+}
+
+void engenho_close(engenho_store *store)
+{
+	if (store == NULL)
+		return;
+	if (es_store_in_callback(store))
+		es_assert_failed("engenho_close is not called from a callback of the store",
+				 __FILE__, __LINE__, __func__);
+	engenho_shutdown(store);
 	(void)pthread_join(store->thread, NULL);
 	es_store_end_close(store);
 	store_free(store);

@@ -7,7 +7,7 @@
 /*
  *  W1. A batch is made only while there is room for it; `full` says that the loop stopped for want of
  *      room, and who makes room tells it (`kick`).
- *  W2. `fd` is readable exactly while a batch is there, or the watch has ended.
+ *  W2. `fd` is readable exactly while a batch is there, or the watch has ended or was cancelled.
  *  W3. `store` is set exactly as long as the loop knows the watch: while it is set, under the mutex, the
  *      store is there.
  *  W4. A watch is served by the loop while it is in `work`; it leaves it when it is full, has ended, or
@@ -31,13 +31,20 @@ static void run_kick(struct es_store_call *call)
 
 static void detach(struct es_store_watch *w)
 {
+	bool orphan;
+
 	es_queue_remove(&w->link);
 	es_queue_remove(&w->work);
 	w->kind->detach(w);
 	(void)pthread_mutex_lock(&w->mutex);
 	w->store = NULL;
+	orphan = w->orphan;
 	(void)pthread_cond_broadcast(&w->changed);
+	while (orphan && w->waiting > 0)
+		(void)pthread_cond_wait(&w->changed, &w->mutex);
 	(void)pthread_mutex_unlock(&w->mutex);
+	if (orphan)
+		w->kind->free(w);
 }
 
 static void run_leave(struct es_store_call *call)
@@ -79,7 +86,7 @@ static bool has_room(struct es_store_watch *w)
 	bool room;
 
 	(void)pthread_mutex_lock(&w->mutex);
-	room = w->ready < READY_MAX && w->end.code == ENGENHO_OK;
+	room = w->ready < READY_MAX && w->end.code == ENGENHO_OK && !w->canceled;
 	w->full = !room;
 	(void)pthread_mutex_unlock(&w->mutex);
 	return room;
@@ -205,13 +212,13 @@ static void wait(struct es_store_watch *w, int timeout_ms)
 
 	deadline_of(timeout_ms < 0 ? 0 : timeout_ms, &deadline);
 	w->waiting++;
-	while (rc == 0 && w->first == NULL && w->end.code == ENGENHO_OK && !w->closing) {
+	while (rc == 0 && w->first == NULL && w->end.code == ENGENHO_OK && !w->canceled) {
 		if (timeout_ms < 0)
 			rc = pthread_cond_wait(&w->changed, &w->mutex);
 		else
 			rc = pthread_cond_timedwait(&w->changed, &w->mutex, &deadline);
 	}
-	if (--w->waiting == 0 && w->closing)
+	if (--w->waiting == 0 && w->canceled)
 		(void)pthread_cond_broadcast(&w->changed);
 }
 
@@ -236,10 +243,13 @@ engenho_code es_store_watch_take(struct es_store_watch *w, int timeout_ms,
 {
 	engenho_code code = ENGENHO_OK;
 
+	/* The loop would wait for itself. */
+	if (timeout_ms != 0 && es_store_on_loop(w->kick.store))
+		return es_store_fail(error, ES_EINVAL, "a blocking call in a callback");
 	(void)pthread_mutex_lock(&w->mutex);
 	wait(w, timeout_ms);
-	if (w->closing)
-		code = es_store_fail_as(error, ENGENHO_END, "the watch is closed");
+	if (w->canceled)
+		code = es_store_fail_as(error, ENGENHO_END, "the watch was cancelled");
 	else if (w->first != NULL)
 		*ret_batch = take(w);
 	else if (w->end.code != ENGENHO_OK)
@@ -255,24 +265,42 @@ int es_store_watch_fd(struct es_store_watch *w)
 	(void)pthread_mutex_lock(&w->mutex);
 	if (w->fd < 0) {
 		w->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (w->first != NULL || w->end.code != ENGENHO_OK)
+		if (w->first != NULL || w->end.code != ENGENHO_OK || w->canceled)
 			show(w);
 	}
 	(void)pthread_mutex_unlock(&w->mutex);
 	return w->fd;
 }
 
-void es_store_watch_end(struct es_store_watch *w)
+static void cancel(struct es_store_watch *w)
+{
+	w->canceled = true;
+	show(w);
+}
+
+void es_store_watch_cancel(struct es_store_watch *w)
 {
 	(void)pthread_mutex_lock(&w->mutex);
-	w->closing = true;
-	(void)pthread_cond_broadcast(&w->changed);
+	cancel(w);
+	(void)pthread_mutex_unlock(&w->mutex);
+}
+
+void es_store_watch_close(struct es_store_watch *w)
+{
+	bool orphan;
+
+	(void)pthread_mutex_lock(&w->mutex);
+	cancel(w);
 	/* When it refuses, the store is stopping, and detaches all. */
 	if (w->store != NULL)
 		(void)es_store_send(&w->leave, NULL);
-	while (w->waiting > 0 || w->store != NULL)
+	orphan = w->store != NULL && es_store_on_loop(w->store);
+	w->orphan = orphan;
+	while (!orphan && (w->waiting > 0 || w->store != NULL))
 		(void)pthread_cond_wait(&w->changed, &w->mutex);
 	(void)pthread_mutex_unlock(&w->mutex);
+	if (!orphan)
+		w->kind->free(w);
 }
 
 void es_store_watch_release(struct es_store_watch *w)

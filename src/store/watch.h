@@ -13,7 +13,7 @@ struct es_store_batch {
 
 struct es_store_watch;
 
-/* Both on the loop. */
+/* The first two on the loop. */
 struct es_store_watch_kind {
 	/* The next batch, whole revisions; NULL: none yet, and *ret_again says whether to ask in a later turn or when
 	 * there is news (es_store_watch_news). < 0 ends the watch, but ES_ENOMEM: then it is asked again. */
@@ -21,6 +21,8 @@ struct es_store_watch_kind {
 		     bool *ret_again);
 	/* Remove the watcher. The store and the engine are there still. */
 	void (*detach)(struct es_store_watch *watch);
+	/* Free the watch, es_store_watch_release first. In any thread. */
+	void (*free)(struct es_store_watch *watch);
 };
 
 struct es_store_watch {
@@ -34,8 +36,9 @@ struct es_store_watch {
 	unsigned ready;
 	unsigned waiting;
 	engenho_error end; /* code 0: it goes on */
-	bool closing, full, kicked;
-	int fd; /* -1: nobody asked for it */
+	bool canceled, full, kicked;
+	bool orphan; /* it was closed on the loop, which frees it when it leaves */
+	int fd;      /* -1: nobody asked for it */
 
 	struct es_store_call kick, leave; /* to the loop */
 
@@ -56,8 +59,8 @@ void es_store_watch_news(struct es_store_watch *watch);
 engenho_code es_store_watch_take(struct es_store_watch *watch, int timeout_ms,
 				 struct es_store_batch **ret_batch, engenho_error *error);
 int es_store_watch_fd(struct es_store_watch *watch);
-/* The loop knows it no more; release must follow. */
-void es_store_watch_end(struct es_store_watch *watch);
+void es_store_watch_cancel(struct es_store_watch *watch);
+void es_store_watch_close(struct es_store_watch *watch);
 /* Everything but the struct. */
 void es_store_watch_release(struct es_store_watch *watch);
 

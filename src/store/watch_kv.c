@@ -171,8 +171,10 @@ static void run_open(struct es_store_call *call)
 	es_store_finish(call, rc, NULL);
 }
 
-static void watch_free(struct engenho_kv_watch *w)
+static void watch_free(struct es_store_watch *watch)
 {
+	struct engenho_kv_watch *w = of(watch);
+
 	es_store_watch_release(&w->watch);
 	es_free(es_mem_default(), w->held);
 	es_free(es_mem_default(), w);
@@ -181,7 +183,7 @@ static void watch_free(struct engenho_kv_watch *w)
 static engenho_code open_watch(engenho_store *store, const engenho_kv_watch_options *options,
 			       engenho_kv_watch **ret_watch, engenho_error *error)
 {
-	static const struct es_store_watch_kind kind = {fetch, detach};
+	static const struct es_store_watch_kind kind = {fetch, detach, watch_free};
 	engenho_kv_watch *w = es_calloc(es_mem_default(), 1, sizeof(*w));
 	struct open_call open = {.watch = w};
 	engenho_code code;
@@ -201,7 +203,7 @@ static engenho_code open_watch(engenho_store *store, const engenho_kv_watch_opti
 	if (code == ENGENHO_OK)
 		*ret_watch = w;
 	else
-		watch_free(w);
+		watch_free(&w->watch);
 	return code;
 }
 
@@ -238,10 +240,13 @@ int engenho_kv_watch_fd(engenho_kv_watch *watch)
 	return es_store_watch_fd(&watch->watch);
 }
 
+void engenho_kv_watch_cancel(engenho_kv_watch *watch)
+{
+	es_store_watch_cancel(&watch->watch);
+}
+
 void engenho_kv_watch_close(engenho_kv_watch *watch)
 {
-	if (watch == NULL)
-		return;
-	es_store_watch_end(&watch->watch);
-	watch_free(watch);
+	if (watch != NULL)
+		es_store_watch_close(&watch->watch);
 }

@@ -133,8 +133,10 @@ static void run_open(struct es_store_call *call)
 	es_store_finish(call, rc, rc == ES_EINVAL ? w->errmsg : NULL);
 }
 
-static void watch_free(struct engenho_watch *w)
+static void watch_free(struct es_store_watch *watch)
 {
+	struct engenho_watch *w = of(watch);
+
 	es_store_watch_release(&w->watch);
 	es_arena_close(&w->arena);
 	es_free(es_mem_default(), w->held);
@@ -144,7 +146,7 @@ static void watch_free(struct engenho_watch *w)
 static engenho_code open_watch(engenho_store *store, const engenho_watch_options *options,
 			       engenho_watch **ret_watch, engenho_error *error)
 {
-	static const struct es_store_watch_kind kind = {fetch, detach};
+	static const struct es_store_watch_kind kind = {fetch, detach, watch_free};
 	engenho_watch *w = es_calloc(es_mem_default(), 1, sizeof(*w));
 	struct open_call open = {.watch = w};
 	engenho_code code;
@@ -173,7 +175,7 @@ static engenho_code open_watch(engenho_store *store, const engenho_watch_options
 	if (code == ENGENHO_OK)
 		*ret_watch = w;
 	else
-		watch_free(w);
+		watch_free(&w->watch);
 	return code;
 }
 
@@ -221,10 +223,13 @@ int engenho_watch_fd(engenho_watch *watch)
 	return es_store_watch_fd(&watch->watch);
 }
 
+void engenho_watch_cancel(engenho_watch *watch)
+{
+	es_store_watch_cancel(&watch->watch);
+}
+
 void engenho_watch_close(engenho_watch *watch)
 {
-	if (watch == NULL)
-		return;
-	es_store_watch_end(&watch->watch);
-	watch_free(watch);
+	if (watch != NULL)
+		es_store_watch_close(&watch->watch);
 }

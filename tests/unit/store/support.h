@@ -11,6 +11,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,24 @@ static inline int teardown(void **state)
 	remove_folder(f->folder);
 	free(f);
 	return 0;
+}
+
+/* Wait until the thread that keeps its id there (gettid(2)) sleeps: it waits for what it was started for. */
+static inline void await_sleep(const atomic_int *thread_id)
+{
+	char path[64], state = 'R';
+
+	while (*thread_id == 0)
+		(void)sched_yield();
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", *thread_id);
+	while (state != 'S') {
+		FILE *file = fopen(path, "r");
+
+		assert_non_null(file);
+		assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+		(void)fclose(file);
+		(void)sched_yield();
+	}
 }
 
 static inline engenho_bytes bytes(const char *text)

@@ -1,10 +1,14 @@
 #include "store/support.h"
 
+#include <semaphore.h>
+
 /* Calls from many threads, and calls that nobody waits for. */
 enum { THREADS = 8, PUTS = 100, IN_FLIGHT = 500 };
 
 struct counts {
 	struct fixture *f;
+	atomic_int thread_id;
+	sem_t called;
 	atomic_int done, failed;
 	pthread_t last_thread; /* that called back */
 	engenho_code code;     /* of the last that failed */
@@ -61,12 +65,10 @@ static void many_threads_write(void **state)
 static void count(struct counts *c, const engenho_error *error)
 {
 	c->last_thread = pthread_self();
-	if (error == NULL) {
-		atomic_fetch_add(&c->done, 1);
-		return;
-	}
-	c->code = error->code;
-	atomic_fetch_add(&c->failed, 1);
+	if (error != NULL)
+		c->code = error->code;
+	atomic_fetch_add(error == NULL ? &c->done : &c->failed, 1);
+	(void)sem_post(&c->called);
 }
 
 static void on_write(void *ctx, engenho_write_result *result, const engenho_error *error)
@@ -138,49 +140,19 @@ static void callbacks_come_from_dispatch(void **state)
 	assert_int_equal(poll(&pollfd, 1, 0), 0);
 }
 
-static void wait_for(struct counts *c, int all)
-{
-	for (int i = 0; i < 10000 && c->done + c->failed < all; i++)
-		(void)usleep(1000);
-	assert_int_equal(c->done + c->failed, all);
-}
-
 static void callbacks_come_from_the_thread_when_asked(void **state)
 {
 	struct fixture *f = *state;
 	struct counts c = {.f = f};
 
+	assert_int_equal(sem_init(&c.called, 0, 0), 0);
 	assert_int_equal(engenho_dispatch_fd(f->store), -1);
 	begin_all(f, &c);
-	wait_for(&c, 7);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(sem_wait(&c.called), 0);
 	assert_int_equal(engenho_dispatch(f->store, 0), 0);
 	store_close(f); /* joins the thread, and with it what it wrote */
 	assert_false(pthread_equal(c.last_thread, pthread_self()));
-}
-
-static void blocks(void *ctx, int64_t revision, const engenho_error *error)
-{
-	struct counts *c = ctx;
-	engenho_error mine;
-
-	(void)revision;
-	(void)error;
-	c->code = engenho_kv_put(c->f->store, bytes("b"), bytes("1"), 0, NULL, &mine);
-	/* One that does not wait is all right. */
-	assert_int_equal(
-		engenho_kv_put_async(c->f->store, bytes("c"), bytes("1"), 0, on_kv, c, &mine),
-		ENGENHO_OK);
-}
-
-static void a_callback_in_the_thread_may_not_wait(void **state)
-{
-	struct fixture *f = *state;
-	struct counts c = {.f = f};
-
-	MUST(f, engenho_kv_put_async(f->store, bytes("a"), bytes("1"), 0, blocks, &c, &f->error));
-	wait_for(&c, 1);
-	store_close(f);
-	assert_int_equal(c.code, ENGENHO_INVALID);
 }
 
 static void nobody_needs_to_listen(void **state)
@@ -251,21 +223,79 @@ static void *dispatch_for_ever(void *arg)
 {
 	struct counts *c = arg;
 
-	c->number = engenho_dispatch(c->f->store, -1);
+	c->thread_id = gettid();
+	while ((c->number = engenho_dispatch(c->f->store, -1)) >= 0)
+		;
 	return NULL;
 }
 
-static void close_wakes_who_dispatches(void **state)
+static void a_shutdown_ends_who_dispatches(void **state)
 {
 	struct fixture *f = *state;
-	struct counts c = {.f = f, .number = -1};
+	struct counts c = {.f = f};
+	struct pollfd pollfd = {.fd = engenho_dispatch_fd(f->store), .events = POLLIN};
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, dispatch_for_ever, &c), 0);
-	(void)usleep(50000);
-	store_close(f);
+	await_sleep(&c.thread_id);
+	MUST(f, engenho_kv_put_async(f->store, bytes("a"), bytes("1"), 0, on_kv, &c, &f->error));
+	engenho_shutdown(f->store);
 	(void)pthread_join(thread, NULL);
-	assert_int_equal(c.number, 0);
+	assert_int_equal(c.number, -1);
+	assert_int_equal(c.done + c.failed, 1);
+	assert_int_equal(poll(&pollfd, 1, 0), 1);
+	assert_int_equal(engenho_dispatch(f->store, -1), -1);
+	store_close(f);
+}
+
+/* ---- too much -------------------------------------------------------------------------------- */
+
+static void no_more_is_taken_than_fits(void **state)
+{
+	enum { VALUE_BYTES = 256 << 10, HELD_BYTES_MAX = 64 << 20 };
+	struct fixture *f = *state;
+	struct counts c = {.f = f};
+	char *value = malloc(VALUE_BYTES);
+	const engenho_bytes all = {value, VALUE_BYTES};
+	engenho_code code;
+	int sent = 0, called = 0;
+
+	assert_non_null(value);
+	memset(value, 'x', VALUE_BYTES);
+	while ((code = engenho_kv_put_async(f->store, bytes("a"), all, 0, on_kv, &c, &f->error)) ==
+	       ENGENHO_OK)
+		sent++;
+	assert_int_equal(code, ENGENHO_BUSY);
+	assert_string_equal(f->error.kind, "busy");
+	assert_true(sent > 0 && sent <= HELD_BYTES_MAX / VALUE_BYTES + 1);
+	/* Who waits may still ask. */
+	assert_true(engenho_is_leader(f->store));
+	(void)put_key(f, "b", "1");
+	/* What was taken is done, and then there is room. */
+	while (called < sent)
+		called += engenho_dispatch(f->store, -1);
+	assert_int_equal(c.done, sent);
+	MUST(f, engenho_kv_put_async(f->store, bytes("a"), all, 0, on_kv, &c, &f->error));
+	assert_int_equal(engenho_dispatch(f->store, -1), 1);
+	free(value);
+}
+
+/* Small ones count too. */
+static void no_more_calls_are_taken_than_there_may_be(void **state)
+{
+	enum { CALLS_MAX = 16384 };
+	struct fixture *f = *state;
+	struct counts c = {.f = f};
+	int called = 0;
+
+	for (int i = 0; i < CALLS_MAX; i++)
+		MUST(f, engenho_kv_put_async(f->store, bytes("a"), bytes("1"), 0, on_kv, &c,
+					     &f->error));
+	REFUSED(f, ENGENHO_BUSY,
+		engenho_kv_put_async(f->store, bytes("a"), bytes("1"), 0, on_kv, &c, &f->error));
+	while (called < CALLS_MAX)
+		called += engenho_dispatch(f->store, -1);
+	assert_int_equal(c.done, CALLS_MAX);
 }
 
 int main(void)
@@ -275,14 +305,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(callbacks_come_from_dispatch, setup, teardown),
 		cmocka_unit_test_setup_teardown(callbacks_come_from_the_thread_when_asked,
 						setup_in_thread, teardown),
-		cmocka_unit_test_setup_teardown(a_callback_in_the_thread_may_not_wait,
-						setup_in_thread, teardown),
 		cmocka_unit_test_setup_teardown(nobody_needs_to_listen, setup, teardown),
 		cmocka_unit_test_setup_teardown(mistakes_are_told_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(close_ends_what_is_under_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(close_ends_what_is_under_way, setup_in_thread,
 						teardown),
-		cmocka_unit_test_setup_teardown(close_wakes_who_dispatches, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_shutdown_ends_who_dispatches, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_more_is_taken_than_fits, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_more_calls_are_taken_than_there_may_be, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

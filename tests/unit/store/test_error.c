@@ -5,7 +5,7 @@
 static void every_code_has_its_kind(void **state)
 {
 	(void)state;
-	for (int code = ENGENHO_OK; code <= ENGENHO_INTERNAL; code++) {
+	for (int code = ENGENHO_OK; code <= ENGENHO_BUSY; code++) {
 		const char *kind = engenho_code_kind((engenho_code)code);
 
 		assert_non_null(kind);

@@ -142,6 +142,7 @@ static void an_index_is_waited_for(void **state)
 
 struct waiting {
 	struct fixture *f;
+	atomic_int thread_id;
 	engenho_code code;
 	engenho_error error;
 };
@@ -150,11 +151,12 @@ static void *wait_for_ever(void *arg)
 {
 	struct waiting *w = arg;
 
+	w->thread_id = gettid();
 	w->code = engenho_wait_for_index(w->f->store, UINT64_MAX, -1, &w->error);
 	return NULL;
 }
 
-static void closing_ends_what_waits(void **state)
+static void a_shutdown_ends_what_waits(void **state)
 {
 	enum { THREADS = 8 };
 	struct fixture *f = *state;
@@ -165,13 +167,19 @@ static void closing_ends_what_waits(void **state)
 		waiting[i] = (struct waiting){.f = f};
 		assert_int_equal(pthread_create(&threads[i], NULL, wait_for_ever, &waiting[i]), 0);
 	}
-	(void)usleep(200000);
-	store_close(f);
+	for (int i = 0; i < THREADS; i++)
+		await_sleep(&waiting[i].thread_id);
+	engenho_shutdown(f->store);
 	for (int i = 0; i < THREADS; i++) {
 		(void)pthread_join(threads[i], NULL);
 		assert_int_equal(waiting[i].code, ENGENHO_UNAVAILABLE);
 		assert_non_null(strstr(waiting[i].error.message, "closing"));
 	}
+	REFUSED(f, ENGENHO_UNAVAILABLE,
+		engenho_kv_put(f->store, bytes("a"), bytes("1"), 0, NULL, &f->error));
+	assert_false(engenho_is_leader(f->store));
+	engenho_shutdown(f->store);
+	store_close(f);
 }
 
 /* ---- durability ------------------------------------------------------------------------------ */
@@ -247,7 +255,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(the_member_leads_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_index_is_waited_for, setup, teardown),
-		cmocka_unit_test_setup_teardown(closing_ends_what_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_shutdown_ends_what_waits, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,6 +183,7 @@ enum { WATCHERS = 100, CHANGES = 300 };
 
 struct reader {
 	engenho_watch *watch;
+	atomic_int thread_id;
 	int number;
 	int seen;
 	int64_t revision;
@@ -259,34 +260,48 @@ static void *wait_for_one(void *arg)
 	engenho_events *events;
 	engenho_error error;
 
+	r->thread_id = gettid();
 	r->code = engenho_watch_next(r->watch, -1, &events, &error);
 	return NULL;
 }
 
-static void closing_a_watch_ends_who_waits(void **state)
+static void cancelling_a_watch_ends_who_waits(void **state)
 {
 	struct fixture *f = *state;
 	struct reader reader = {.watch = watch_maps(f, 0, NULL)};
+	struct pollfd pollfd = {.events = POLLIN};
+	engenho_events *events;
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, wait_for_one, &reader), 0);
-	(void)usleep(50000);
-	engenho_watch_close(reader.watch);
+	await_sleep(&reader.thread_id);
+	engenho_watch_cancel(reader.watch);
 	(void)pthread_join(thread, NULL);
 	assert_int_equal(reader.code, ENGENHO_END);
+	/* For ever, whatever happens. */
+	pollfd.fd = engenho_watch_fd(reader.watch);
+	(void)put_map(f, "a", "{}");
+	engenho_watch_cancel(reader.watch);
+	assert_int_equal(poll(&pollfd, 1, 0), 1);
+	REFUSED(f, ENGENHO_END, engenho_watch_next(reader.watch, -1, &events, &f->error));
+	store_close(f);
+	engenho_watch_cancel(reader.watch);
+	REFUSED(f, ENGENHO_END, engenho_watch_next(reader.watch, -1, &events, &f->error));
+	engenho_watch_close(reader.watch);
 }
 
-static void closing_the_store_ends_who_waits(void **state)
+static void a_shutdown_ends_who_waits(void **state)
 {
 	struct fixture *f = *state;
 	struct reader reader = {.watch = watch_maps(f, 0, NULL)};
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, wait_for_one, &reader), 0);
-	(void)usleep(50000);
-	store_close(f);
+	await_sleep(&reader.thread_id);
+	engenho_shutdown(f->store);
 	(void)pthread_join(thread, NULL);
 	assert_int_equal(reader.code, ENGENHO_UNAVAILABLE);
+	store_close(f);
 	engenho_watch_close(reader.watch);
 }
 
@@ -390,8 +405,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_hundred_watchers_at_different_speeds, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_read_misses_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(closing_a_watch_ends_who_waits, setup, teardown),
-		cmocka_unit_test_setup_teardown(closing_the_store_ends_who_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(cancelling_a_watch_ends_who_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_shutdown_ends_who_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_descriptor_tells, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_are_watched, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_are_watched_from_the_past, setup, teardown),
