@@ -1,7 +1,10 @@
 #include "ctl/args.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 
+#include "base/buf.h"
+#include "base/status.h"
 #include "ctl/ctl.h"
 
 int es_ctl_option(int argc, char **argv, int *at, const char *name, const char **ret_value)
@@ -63,6 +66,25 @@ static int take_flag(int argc, char **argv, int *at, const struct es_ctl_flag *f
 	return 0;
 }
 
+static void unknown_option(const char *option, const struct es_ctl_flag *flags)
+{
+	struct es_buf known;
+	int rc = 0;
+
+	es_buf_init(&known, es_mem_default());
+	for (; rc == 0 && flags->name != NULL; flags++)
+		rc = es_buf_printf(&known, "%s%s%s, ", flags->name,
+				   flags->alias == NULL ? "" : " or ",
+				   flags->alias == NULL ? "" : flags->alias);
+	if (rc == 0)
+		rc = es_buf_printf(&known, "--endpoints, --timeout, --namespace or -n, --help");
+	if (rc == 0)
+		rc = es_buf_append(&known, "", 1);
+	(void)es_ctl_usage_known("unknown option: ", option,
+				 rc == 0 ? (const char *)known.data : "");
+	es_buf_close(&known);
+}
+
 int es_ctl_parse(int argc, char **argv, const struct es_ctl_flag *flags)
 {
 	bool options = true;
@@ -82,7 +104,7 @@ int es_ctl_parse(int argc, char **argv, const struct es_ctl_flag *flags)
 			continue;
 		}
 		if (options && argv[i][0] == '-' && argv[i][1] != '\0') {
-			(void)es_ctl_usage("unknown option: ", argv[i]);
+			unknown_option(argv[i], flags);
 			return -1;
 		}
 		argv[count++] = argv[i];
@@ -113,53 +135,44 @@ int es_ctl_worse(int a, int b)
 	return x > y ? a : b;
 }
 
+/* For people, from the program's own words and those of others. */
+static void complain(const char *what, const char *which)
+{
+	(void)fputs("engenhoctl: ", stderr);
+	es_ctl_print_text(stderr, es_slice_str(what));
+	es_ctl_print_text(stderr, es_slice_str(which));
+	(void)fputc('\n', stderr);
+}
+
+int es_ctl_usage_known(const char *what, const char *which, const char *known)
+{
+	complain(what, which);
+	if (*known != '\0')
+		(void)fprintf(stderr, "There are %s.\n", known);
+	(void)fputs("'engenhoctl help' tells what there is.\n", stderr);
+	return ES_CTL_USAGE;
+}
+
 int es_ctl_usage(const char *what, const char *which)
 {
-	(void)fprintf(stderr, "engenhoctl: %s%s\n'engenhoctl help' tells what there is.\n", what,
-		      which);
-	return ES_CTL_USAGE;
+	return es_ctl_usage_known(what, which, "");
 }
 
 int es_ctl_fail(const char *format, ...)
 {
 	va_list args;
+	char *text;
 
-	(void)fputs("engenhoctl: ", stderr);
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
-	(void)fputc('\n', stderr);
+	complain(text == NULL ? format : text, "");
+	free(text);
 	return ES_CTL_FAILED;
 }
 
-void es_ctl_print_json(FILE *file, struct es_slice text)
+int es_ctl_out_of_memory(void)
 {
-	(void)fputc('"', file);
-	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.data[i];
-
-		if (c == '"' || c == '\\')
-			(void)fprintf(file, "\\%c", c);
-		else if (c < ' ' || c == 0x7f)
-			(void)fprintf(file, "\\u%04x", c);
-		else
-			(void)fputc(c, file);
-	}
-	(void)fputc('"', file);
-}
-
-void es_ctl_print_text(FILE *file, struct es_slice text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.data[i];
-		/* U+0080 to U+009F are control characters as well. */
-		bool c1 = c == 0xc2 && i + 1 < text.len && text.data[i + 1] < 0xa0;
-
-		if (c1)
-			(void)fprintf(file, "\\x%02x", text.data[++i]);
-		else if (c < ' ' || c == 0x7f)
-			(void)fprintf(file, "\\x%02x", c);
-		else
-			(void)fputc(c, file);
-	}
+	return es_ctl_fail("%s", es_status_text(ES_ENOMEM));
 }

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "base/slice.h"
+#include "ctl/text.h"
 
-/* What the verbs share: options, complaints, and how things are printed. */
+/* What the verbs share: options and complaints. */
 
 /* "--name value" or "--name=value" at argv[*at], of a short name "-nvalue" too: 1 and the value, *at is moved; 0 when
  * it is another argument; -1 when no value follows. */
@@ -36,12 +36,10 @@ bool es_ctl_parse_output(const char *output, bool *ret_json);
 
 /* Say on standard error what is wrong with the command line. Returns ES_CTL_USAGE. */
 int es_ctl_usage(const char *what, const char *which);
-/* Say on standard error what went wrong. Returns ES_CTL_FAILED. */
+/* The same, with a line that names what there is instead. */
+int es_ctl_usage_known(const char *what, const char *which, const char *known);
+/* Say on standard error what went wrong; what could do things to a terminal is escaped. Returns ES_CTL_FAILED. */
 int es_ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* A JSON string, piece by piece: nothing is copied. `text` is UTF-8. */
-void es_ctl_print_json(FILE *file, struct es_slice text);
-/* For people: control characters, which could do things to a terminal, are \xNN. */
-void es_ctl_print_text(FILE *file, struct es_slice text);
+int es_ctl_out_of_memory(void);
 
 #endif

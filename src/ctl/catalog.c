@@ -7,6 +7,7 @@
 
 #include "ctl/args.h"
 #include "ctl/ctl.h"
+#include "ctl/kinds.h"
 #include "disk/catalog_file.h"
 #include "resource/catalog.h"
 
@@ -107,12 +108,6 @@ const struct es_ctl_verb es_ctl_catalog_verify = {
 
 /* ---- catalog inspect ----------------------------------------------------------------------- */
 
-static bool same_kind(const struct es_resource_key *a, const struct es_resource_key *b)
-{
-	return es_slice_eq(a->group, b->group) && es_slice_eq(a->version, b->version) &&
-	       es_slice_eq(a->kind, b->kind);
-}
-
 static bool same_namespace(const struct es_resource_key *a, const struct es_resource_key *b)
 {
 	return a->has_ns == b->has_ns && es_slice_eq(a->ns, b->ns);
@@ -192,7 +187,7 @@ static int print_kinds(struct file *file)
 	int rc;
 
 	while ((rc = es_catalog_next(&file->reader, &keys[n], &value)) > 0) {
-		bool new_kind = c.key == NULL || !same_kind(c.key, &keys[n]);
+		bool new_kind = c.key == NULL || !es_ctl_same_kind(c.key, &keys[n]);
 
 		if (c.key != NULL && new_kind)
 			end_kind(&c, file->json);

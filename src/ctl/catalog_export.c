@@ -35,11 +35,6 @@ struct export
 	struct es_ctl_progress progress;
 };
 
-static int out_of_memory(void)
-{
-	return es_ctl_fail("%s", es_status_text(ES_ENOMEM));
-}
-
 /* ---- the spool ----------------------------------------------------------------------------- */
 
 /* A file without a name in the nearest folder above the target that is there. */
@@ -93,14 +88,6 @@ static int spool(struct export *x, struct es_slice value)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static bool keep_text(struct es_arena *arena, struct es_slice *text)
-{
-	const char *copy = es_ctl_text(arena, *text);
-
-	*text = es_slice(copy, text->len);
-	return copy != NULL;
-}
-
 static int take_one(struct export *x, const Engenho__V1__Resource *resource)
 {
 	struct es_ctl_item item = es_ctl_item_of(resource);
@@ -111,11 +98,13 @@ static int take_one(struct export *x, const Engenho__V1__Resource *resource)
 	if (es_json_skip(&cursor, NULL) < 0 || es_json_cursor_end(&cursor) < 0)
 		return es_ctl_fail_key(ES_CTL_FAILED, "encode", &item.key,
 				       cursor.error.what == NULL ? "not JSON" : cursor.error.what);
-	if (!keep_text(&x->arena, &entry.key.group) || !keep_text(&x->arena, &entry.key.version) ||
-	    !keep_text(&x->arena, &entry.key.kind) || !keep_text(&x->arena, &entry.key.ns) ||
-	    !keep_text(&x->arena, &entry.key.name) ||
+	if (!es_ctl_keep_text(&x->arena, &entry.key.group) ||
+	    !es_ctl_keep_text(&x->arena, &entry.key.version) ||
+	    !es_ctl_keep_text(&x->arena, &entry.key.kind) ||
+	    !es_ctl_keep_text(&x->arena, &entry.key.ns) ||
+	    !es_ctl_keep_text(&x->arena, &entry.key.name) ||
 	    es_buf_append(&x->entries, &entry, sizeof(entry)) < 0)
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	return spool(x, item.value);
 }
 
@@ -173,7 +162,7 @@ static int save(struct export *x)
 	es_buf_init(&file, es_mem_default());
 	rc = write_entries(x, values, &file);
 	if (rc < 0)
-		status = out_of_memory();
+		status = es_ctl_out_of_memory();
 	else if (es_catalog_save(es_fs_posix(), x->path, es_buf_slice(&file), errmsg,
 				 sizeof(errmsg)) < 0)
 		status = es_ctl_fail("io: %s", errmsg);

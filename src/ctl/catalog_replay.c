@@ -180,7 +180,7 @@ static int replay(const struct es_ctl_options *options, int argc, char **argv)
 	if (status != ES_CTL_OK)
 		return status;
 	if (es_mvcc_new(es_mem_default(), &r.store) < 0)
-		return es_ctl_fail("%s", es_status_text(ES_ENOMEM));
+		return es_ctl_out_of_memory();
 	es_mvcc_count_from(r.store, 0);
 	es_arena_init(&r.arena, es_mem_default(), 65536);
 	status = all_lines(&r);

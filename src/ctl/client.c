@@ -53,12 +53,19 @@ struct es_client {
 	struct call *call;
 };
 
-static uint64_t now_ms(void)
+uint64_t es_client_now_ms(void)
 {
 	struct timespec t = {0};
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+uint64_t es_client_share_ms(uint64_t deadline_ms, size_t left)
+{
+	uint64_t now = es_client_now_ms();
+
+	return now >= deadline_ms || left == 0 ? 0 : (deadline_ms - now) / left;
 }
 
 static void tell(char *text, size_t size, const char *format, ...)
@@ -133,7 +140,7 @@ static int wait_fd(int fd, short events, uint64_t deadline_ms)
 {
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = events};
-		uint64_t now = now_ms();
+		uint64_t now = es_client_now_ms();
 		int rc;
 
 		if (now >= deadline_ms)
@@ -179,10 +186,25 @@ static int connect_unix(const struct endpoint *e, uint64_t deadline_ms, int *ret
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	if (strlen(e->host) >= sizeof(address.sun_path))
-		return ES_EINVAL;
+	if (strlen(e->host) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return ES_EIO;
+	}
 	memcpy(address.sun_path, e->host, strlen(e->host));
 	return connect_to((const struct sockaddr *)&address, sizeof(address), deadline_ms, ret_fd);
+}
+
+static int connect_any(const struct addrinfo *addresses, uint64_t deadline_ms, int *ret_fd)
+{
+	size_t left = 0;
+	int rc = ES_EIO;
+
+	for (const struct addrinfo *a = addresses; a != NULL; a = a->ai_next)
+		left++;
+	for (const struct addrinfo *a = addresses; a != NULL && rc < 0; a = a->ai_next, left--)
+		rc = connect_to(a->ai_addr, a->ai_addrlen,
+				es_client_now_ms() + es_client_share_ms(deadline_ms, left), ret_fd);
+	return rc;
 }
 
 static int dial(const struct endpoint *e, uint64_t deadline_ms, int *ret_fd, char *errmsg,
@@ -200,9 +222,7 @@ static int dial(const struct endpoint *e, uint64_t deadline_ms, int *ret_fd, cha
 			tell(errmsg, errmsg_size, "%s: %s", e->host, gai_strerror(rc));
 			return ES_EIO;
 		}
-		rc = ES_EIO;
-		for (const struct addrinfo *a = found; a != NULL && rc < 0; a = a->ai_next)
-			rc = connect_to(a->ai_addr, a->ai_addrlen, deadline_ms, ret_fd);
+		rc = connect_any(found, deadline_ms, ret_fd);
 		if (found != NULL)
 			freeaddrinfo(found);
 	}
@@ -408,7 +428,7 @@ int es_client_open(const struct es_mem *mem, const char *endpoint, uint64_t time
 	client->mem = mem;
 	client->fd = -1;
 	tell(client->authority, sizeof(client->authority), "%s", e.is_unix ? "localhost" : e.host);
-	rc = dial(&e, now_ms() + timeout_ms, &client->fd, errmsg, errmsg_size);
+	rc = dial(&e, es_client_now_ms() + timeout_ms, &client->fd, errmsg, errmsg_size);
 	if (rc == 0) {
 		rc = new_session(client);
 		if (rc < 0)
@@ -449,7 +469,8 @@ static int send_frames(struct es_client *client, uint64_t deadline_ms)
 	}
 }
 
-static int run(struct es_client *client, uint64_t deadline_ms)
+/* `silence_ms`: what comes moves the deadline so far away; 0: it stays. */
+static int run(struct es_client *client, uint64_t deadline_ms, uint64_t silence_ms)
 {
 	uint8_t *bytes = es_alloc(client->mem, RECEIVE_BYTES);
 	int rc = bytes == NULL ? ES_ENOMEM : 0;
@@ -463,6 +484,8 @@ static int run(struct es_client *client, uint64_t deadline_ms)
 		rc = receive_some(client->fd, bytes, RECEIVE_BYTES, deadline_ms, &len);
 		if (rc == 0 && len == 0)
 			rc = ES_EIO;
+		if (silence_ms > 0)
+			deadline_ms = es_client_now_ms() + silence_ms;
 		if (rc == 0 && nghttp2_session_mem_recv(client->session, bytes, len) < 0)
 			rc = ES_EDECODE;
 	}
@@ -508,31 +531,48 @@ static void explain(const struct call *call, int status)
 		tell(call->result->text, ES_CLIENT_TEXT_MAX, "%s", es_status_text(status));
 }
 
+static int perform(struct es_client *client, const char *method, struct call *call,
+		   uint64_t timeout_ms, uint64_t silence_ms)
+{
+	int rc;
+
+	ES_ASSERT(client->call == NULL && call->request.len <= UINT32_MAX);
+	*call->result = (struct es_client_result){.code = ES_GRPC_UNKNOWN};
+	(void)es_grpc_frame_write(call->prefix, (uint32_t)call->request.len);
+	es_grpc_frame_init(&call->frame, client->mem, SIZE_MAX);
+	client->call = call;
+	rc = submit(client, call, method);
+	if (rc == 0)
+		rc = run(client, es_client_now_ms() + timeout_ms, silence_ms);
+	if (call->status < 0)
+		rc = call->status;
+	if (rc == 0 && !call->has_code)
+		rc = ES_EDECODE;
+	if (rc < 0)
+		explain(call, rc);
+	client->call = NULL;
+	es_grpc_frame_close(&call->frame);
+	return rc;
+}
+
 int es_client_call(struct es_client *client, const char *method, struct es_slice request,
 		   uint64_t timeout_ms, int (*message)(void *arg, struct es_slice message),
 		   void *arg, struct es_client_result *ret_result)
 {
 	struct call call = {
 		.request = request, .message = message, .arg = arg, .result = ret_result};
-	int rc;
 
-	ES_ASSERT(client->call == NULL && request.len <= UINT32_MAX);
-	*ret_result = (struct es_client_result){.code = ES_GRPC_UNKNOWN};
-	(void)es_grpc_frame_write(call.prefix, (uint32_t)request.len);
-	es_grpc_frame_init(&call.frame, client->mem, SIZE_MAX);
-	client->call = &call;
-	rc = submit(client, &call, method);
-	if (rc == 0)
-		rc = run(client, now_ms() + timeout_ms);
-	if (call.status < 0)
-		rc = call.status;
-	if (rc == 0 && !call.has_code)
-		rc = ES_EDECODE;
-	if (rc < 0)
-		explain(&call, rc);
-	client->call = NULL;
-	es_grpc_frame_close(&call.frame);
-	return rc;
+	return perform(client, method, &call, timeout_ms, 0);
+}
+
+int es_client_stream(struct es_client *client, const char *method, struct es_slice request,
+		     uint64_t silence_ms, int (*message)(void *arg, struct es_slice message),
+		     void *arg, struct es_client_result *ret_result)
+{
+	struct call call = {
+		.request = request, .message = message, .arg = arg, .result = ret_result};
+
+	return perform(client, method, &call, silence_ms, silence_ms);
 }
 
 /* ---- HTTP/1.1 -------------------------------------------------------------------------------- */
@@ -573,7 +613,7 @@ static int split_answer(const struct es_buf *answer, int *ret_status, struct es_
 int es_client_get(const struct es_mem *mem, const char *endpoint, const char *path,
 		  uint64_t timeout_ms, int *ret_status, struct es_buf *ret_body)
 {
-	uint64_t deadline_ms = now_ms() + timeout_ms;
+	uint64_t deadline_ms = es_client_now_ms() + timeout_ms;
 	struct es_buf request, answer;
 	struct endpoint e;
 	char errmsg[ES_CLIENT_TEXT_MAX];

@@ -22,13 +22,18 @@ struct es_client_result {
 bool es_client_is_endpoint(const char *text);
 
 /*
- * Connect to "host:port", "http://host:port" or "unix:///path". ES_EINVAL: not an endpoint;
- * ES_EIO, ES_ETIMEOUT; ES_ENOMEM; with a text.
+ * Connect to "host:port", "http://host:port" or "unix:///path"; of several addresses each has a
+ * share of the time. ES_EINVAL: not an endpoint; ES_EIO, ES_ETIMEOUT; ES_ENOMEM; with a text.
  */
 int es_client_open(const struct es_mem *mem, const char *endpoint, uint64_t timeout_ms,
 		   struct es_client **ret_client, char *errmsg, size_t errmsg_size);
 /* NULL is allowed. */
 void es_client_close(struct es_client *client);
+
+/* CLOCK_MONOTONIC. */
+uint64_t es_client_now_ms(void);
+/* How long the next of `left` attempts may take, that the others have their turn before the deadline. */
+uint64_t es_client_share_ms(uint64_t deadline_ms, size_t left);
 
 /*
  * Call `method` ("/etcdserverpb.KV/Range") and hand every answer message, borrowed during the
@@ -40,6 +45,11 @@ void es_client_close(struct es_client *client);
 int es_client_call(struct es_client *client, const char *method, struct es_slice request,
 		   uint64_t timeout_ms, int (*message)(void *arg, struct es_slice message),
 		   void *arg, struct es_client_result *ret_result);
+
+/* The same without an end, as long as something comes: ES_ETIMEOUT when nothing did for `silence_ms`. */
+int es_client_stream(struct es_client *client, const char *method, struct es_slice request,
+		     uint64_t silence_ms, int (*message)(void *arg, struct es_slice message),
+		     void *arg, struct es_client_result *ret_result);
 
 /*
  * GET `path` over HTTP/1.1, on a connection of its own. The body, at most 1 MiB, is appended to

@@ -55,7 +55,7 @@ int es_ctl_read_file(const char *path, struct es_arena *arena, struct es_slice *
 	es_buf_close(&buf);
 	if (rc == ES_EIO)
 		return ES_CTL_FAILED;
-	return copy == NULL ? es_ctl_fail("%s", es_status_text(ES_ENOMEM)) : ES_CTL_OK;
+	return copy == NULL ? es_ctl_out_of_memory() : ES_CTL_OK;
 }
 
 void es_ctl_document_where(const struct es_ctl_document *d, char *out, size_t size)
@@ -331,7 +331,7 @@ int es_ctl_documents_read(const struct es_ctl_list *files, const struct es_ctl_o
 	}
 	items = rc == 0 ? es_arena_alloc(r.arena, r.found.len + 1) : NULL;
 	if (items == NULL) {
-		r.status = es_ctl_fail("%s", es_status_text(ES_ENOMEM));
+		r.status = es_ctl_out_of_memory();
 	} else {
 		if (r.found.len > 0)
 			memcpy(items, r.found.data, r.found.len);

@@ -1,7 +1,8 @@
 #include "ctl/endpoints.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "ctl/args.h"
 
 int es_ctl_next_endpoint(const char **text, char out[ES_CLIENT_ENDPOINT_MAX])
 {
@@ -31,20 +32,19 @@ bool es_ctl_check_endpoints(const char *text)
 	while ((rc = es_ctl_next_endpoint(&text, endpoint)) > 0) {
 		count++;
 		if (strncmp(endpoint, "https:", 6) == 0) {
-			(void)fprintf(stderr, "engenhoctl: TLS is not there yet: %s\n", endpoint);
+			(void)es_ctl_fail("TLS is not there yet: %s", endpoint);
 			return false;
 		}
 		if (es_client_is_endpoint(endpoint))
 			continue;
-		(void)fprintf(stderr,
-			      "engenhoctl: not an endpoint: %s (write host:port, http://host:port "
-			      "or unix:///path)\n",
-			      endpoint);
+		(void)es_ctl_fail(
+			"not an endpoint: %s (write host:port, http://host:port or unix:///path)",
+			endpoint);
 		return false;
 	}
 	if (rc < 0)
-		(void)fprintf(stderr, "engenhoctl: an endpoint is too long\n");
+		(void)es_ctl_fail("an endpoint is too long");
 	else if (count == 0)
-		(void)fprintf(stderr, "engenhoctl: --endpoints names no member\n");
+		(void)es_ctl_fail("--endpoints names no member");
 	return rc == 0 && count > 0;
 }

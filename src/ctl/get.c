@@ -15,11 +15,6 @@ struct reading {
 	int64_t revision;
 };
 
-static int out_of_memory(void)
-{
-	return es_ctl_fail("%s", es_status_text(ES_ENOMEM));
-}
-
 /* ---- get ----------------------------------------------------------------------------------- */
 
 static int set_consistency(struct reading *r, Engenho__V1__Consistency *ret_consistency,
@@ -50,11 +45,11 @@ static int get_one(struct reading *r, int i)
 		return ES_CTL_USAGE;
 	request.key = es_ctl_pb_key(&key, &r->arena);
 	if (request.key == NULL)
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	status = set_consistency(r, &request.consistency, &request.revision);
 	if (status != ES_CTL_OK)
 		return status;
-	status = es_ctl_call(&r->store, "Get", &request.base,
+	status = es_ctl_read(&r->store, "Get", &request.base,
 			     &engenho__v1__get_response__descriptor, &r->arena, &message);
 	if (status != ES_CTL_OK)
 		return es_ctl_fail_key(status, "", &key,
@@ -64,7 +59,7 @@ static int get_one(struct reading *r, int i)
 		return es_ctl_fail_key(ES_CTL_FAILED, "", &key, "the answer has none");
 	item = es_ctl_item_of(answer->resource);
 	r->revision = answer->revision;
-	return es_ctl_print_item(&r->printer, NULL, &item) < 0 ? out_of_memory() : ES_CTL_OK;
+	return es_ctl_print_item(&r->printer, NULL, &item) < 0 ? es_ctl_out_of_memory() : ES_CTL_OK;
 }
 
 static int get_names(struct reading *r)
@@ -92,13 +87,13 @@ static int print_page(void *arg, const Engenho__V1__ListResponse *answer)
 		struct es_ctl_item item = es_ctl_item_of(answer->items[i]);
 
 		if (es_ctl_print_item(&r->printer, NULL, &item) < 0)
-			return out_of_memory();
+			return es_ctl_out_of_memory();
 	}
 	es_ctl_print_flush(&r->printer);
 	if (r->limit != NULL && answer->continue_[0] != '\0' &&
 	    (int64_t)r->printer.count >= strtoll(r->limit, NULL, 10))
-		(void)fprintf(stderr, "engenhoctl: %" PRId64 " more; go on with --continue %s\n",
-			      answer->remaining, answer->continue_);
+		(void)es_ctl_fail("%" PRId64 " more; go on with --continue %s", answer->remaining,
+				  answer->continue_);
 	return ES_CTL_OK;
 }
 
@@ -127,7 +122,7 @@ static int list_all(struct reading *r)
 	    request.label_selector == NULL || request.field_selector == NULL ||
 	    request.continue_ == NULL ||
 	    (key->has_ns && request.namespace_ == NULL && !r->all_namespaces))
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	r->printer.with_namespace = r->all_namespaces ||
 				    (r->target.kind.built_in == NULL && !key->has_ns);
 	if (r->target.kind.built_in != NULL && !r->target.kind.built_in->namespaced)

@@ -160,6 +160,12 @@ bool es_ctl_kind_of(struct es_slice api_version, struct es_slice kind, struct es
 	return give(group, version, kind, ret_kind);
 }
 
+bool es_ctl_same_kind(const struct es_resource_key *a, const struct es_resource_key *b)
+{
+	return es_slice_eq(a->group, b->group) && es_slice_eq(a->version, b->version) &&
+	       es_slice_eq(a->kind, b->kind);
+}
+
 int es_ctl_kind_write(struct es_buf *buf, struct es_slice group, struct es_slice kind)
 {
 	int rc = 0;

@@ -24,6 +24,9 @@ bool es_ctl_kind_of(struct es_slice api_version, struct es_slice kind,
 /* What is known of it by its group and kind; NULL. */
 const struct es_schema_kind *es_ctl_kind_find(struct es_slice group, struct es_slice kind);
 
+/* Whether group, version and kind are the same. */
+bool es_ctl_same_kind(const struct es_resource_key *a, const struct es_resource_key *b);
+
 /* "pod", "deployment.apps": how results are printed. ES_ENOMEM. */
 int es_ctl_kind_write(struct es_buf *buf, struct es_slice group, struct es_slice kind);
 

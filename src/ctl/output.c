@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "ctl/args.h"
+#include "ctl/client.h"
 #include "ctl/columns.h"
 #include "ctl/kinds.h"
 #include "ctl/yaml_json.h"
@@ -75,19 +76,6 @@ int es_ctl_json_pretty(struct es_buf *buf, const struct es_json *value, unsigned
 
 /* ---- tables -------------------------------------------------------------------------------- */
 
-/* What a terminal shows of UTF-8, when all is as wide as a letter; control characters become \xNN. */
-static size_t shown_width(const char *cell)
-{
-	size_t width = 0;
-
-	for (; *cell != '\0'; cell++) {
-		uint8_t c = (uint8_t)*cell;
-
-		width += c < ' ' || c == 0x7f ? 4 : (c & 0xc0) != 0x80;
-	}
-	return width;
-}
-
 static bool is_shown(const struct es_ctl_printer *p, const struct es_ctl_column *column)
 {
 	return !column->wide || p->format == ES_CTL_WIDE;
@@ -98,7 +86,10 @@ static void print_row(const struct es_ctl_printer *p, const char *cells, size_t 
 	for (size_t i = 0; i < count; i++) {
 		es_ctl_print_text(stdout, es_slice_str(cells));
 		if (i + 1 < count)
-			(void)printf("%*s", (int)(p->widths[i] - shown_width(cells) + 3), "");
+			(void)printf(
+				"%*s",
+				(int)(p->widths[i] - es_ctl_text_width(es_slice_str(cells)) + 3),
+				"");
 		cells += strlen(cells) + 1;
 	}
 	(void)putchar('\n');
@@ -128,7 +119,7 @@ static size_t head_cells(const struct es_ctl_printer *p, bool events, char *out,
 static void widen(struct es_ctl_printer *p, const char *cells, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		size_t width = shown_width(cells);
+		size_t width = es_ctl_text_width(es_slice_str(cells));
 
 		if (width > p->widths[i])
 			p->widths[i] = width;
@@ -326,9 +317,19 @@ static int print_name(struct es_buf *out, const char *event, const struct es_ctl
 		rc = es_ctl_kind_write(out, item->key.group, item->key.kind);
 	if (rc == 0)
 		rc = es_buf_append_str(out, "/");
-	if (rc == 0)
-		rc = es_buf_append_slice(out, item->key.name);
-	return rc == 0 ? es_buf_append_str(out, "\n") : rc;
+	return rc == 0 ? es_buf_append_slice(out, item->key.name) : rc;
+}
+
+static void print_out(enum es_ctl_format format, const struct es_buf *out)
+{
+	if (format == ES_CTL_JSON) {
+		es_ctl_print_json_value(stdout, es_buf_slice(out));
+	} else if (format == ES_CTL_NAME) {
+		es_ctl_print_text(stdout, es_buf_slice(out));
+		(void)putchar('\n');
+	} else {
+		(void)fwrite(out->data, 1, out->len, stdout);
+	}
 }
 
 int es_ctl_print_item(struct es_ctl_printer *p, const char *event, const struct es_ctl_item *item)
@@ -356,7 +357,7 @@ int es_ctl_print_item(struct es_ctl_printer *p, const char *event, const struct 
 	else if (rc == 0)
 		rc = add_row(p, event, item, &object);
 	if (out.len > 0)
-		(void)fwrite(out.data, 1, out.len, stdout);
+		print_out(p->format, &out);
 	p->count++;
 	es_buf_close(&out);
 	es_arena_close(&arena);
@@ -382,14 +383,6 @@ void es_ctl_print_end(struct es_ctl_printer *p, int64_t revision)
 
 /* ---- progress ------------------------------------------------------------------------------ */
 
-static int64_t now_ms(void)
-{
-	struct timespec t = {0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void es_ctl_progress(struct es_ctl_progress *p, uint64_t done, uint64_t total)
 {
 	char bar[BAR_WIDTH + 1];
@@ -397,9 +390,9 @@ void es_ctl_progress(struct es_ctl_progress *p, uint64_t done, uint64_t total)
 
 	p->done = done;
 	p->total = total;
-	if (isatty(STDERR_FILENO) != 1 || now_ms() - p->last_ms < PROGRESS_EVERY_MS)
+	if (isatty(STDERR_FILENO) != 1 || es_client_now_ms() - p->last_ms < PROGRESS_EVERY_MS)
 		return;
-	p->last_ms = now_ms();
+	p->last_ms = es_client_now_ms();
 	p->shown = true;
 	if (total == 0) {
 		(void)fprintf(stderr, "\r\033[K%s: %" PRIu64, p->what, done);

@@ -64,7 +64,7 @@ bool es_ctl_may_color(FILE *file);
 struct es_ctl_progress {
 	const char *what;
 	uint64_t done, total;
-	int64_t last_ms;
+	uint64_t last_ms;
 	bool shown;
 };
 void es_ctl_progress(struct es_ctl_progress *progress, uint64_t done, uint64_t total);

@@ -4,11 +4,6 @@
 /* put, apply and delete of documents; patch and delete by name. */
 #define WHERE_MAX 400
 
-static int out_of_memory(void)
-{
-	return es_ctl_fail("%s", es_status_text(ES_ENOMEM));
-}
-
 /* ---- documents ----------------------------------------------------------------------------- */
 
 typedef int (*send_document)(struct es_ctl_writer *w, const struct es_ctl_document *document,
@@ -51,7 +46,7 @@ static int send_one(struct es_ctl_writer *w, const struct es_ctl_document *docum
 	}
 	es_buf_init(&buf, es_mem_default());
 	if (key == NULL || es_json_write(&buf, &document->value) < 0) {
-		status = out_of_memory();
+		status = es_ctl_out_of_memory();
 	} else {
 		value = (ProtobufCBinaryData){buf.len, buf.data};
 		status = send(w, document, key, value, where);
@@ -254,7 +249,7 @@ static int read_patch(struct es_slice text, const char *what, struct es_arena *a
 	}
 	if (rc == 0)
 		rc = es_json_write(ret_json, &value);
-	return rc < 0 ? out_of_memory() : ES_CTL_OK;
+	return rc < 0 ? es_ctl_out_of_memory() : ES_CTL_OK;
 }
 
 struct patching {
@@ -314,7 +309,7 @@ static int send_patch(struct patching *p, const struct es_buf *json)
 		return ES_CTL_USAGE;
 	request.key = es_ctl_pb_key(&key, &w->arena);
 	if (request.key == NULL)
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	request.patch = (ProtobufCBinaryData){json->len, json->data};
 	request.type = p->kind;
 	request.reason = w->reason;
@@ -385,7 +380,7 @@ static int delete_key(struct es_ctl_writer *w, const struct es_resource_key *key
 
 	request.key = es_ctl_pb_key(key, &w->arena);
 	if (request.key == NULL)
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	request.reason = w->reason;
 	if (w->has_expected) {
 		request.has_expected_case = ENGENHO__V1__DELETE_REQUEST__HAS_EXPECTED_EXPECTED;

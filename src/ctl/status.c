@@ -44,8 +44,8 @@ static int ask(const char *endpoint, uint64_t timeout_ms, struct answer *answer)
 	if (rc == 0 && result.code == ES_GRPC_OK && answer->status != NULL &&
 	    answer->status->header != NULL)
 		return 0;
-	(void)fprintf(stderr, "%s: %s\n", endpoint,
-		      result.text[0] != '\0' ? result.text : "no status in the answer");
+	(void)es_ctl_fail("%s: %s", endpoint,
+			  result.text[0] != '\0' ? result.text : "no status in the answer");
 	return ES_EIO;
 }
 
@@ -102,8 +102,10 @@ static void print_line(const char *endpoint, const char *program,
 		     : s->leader == 0                  ? "none"
 						       : "no",
 		     s->raftterm, s->header->revision, s->raftindex);
-	for (size_t i = 0; i < s->n_errors; i++)
-		(void)printf("%s%s", i > 0 ? ", " : "", s->errors[i]);
+	for (size_t i = 0; i < s->n_errors; i++) {
+		(void)printf("%s", i > 0 ? ", " : "");
+		es_ctl_print_text(stdout, es_slice_str(s->errors[i]));
+	}
 	(void)printf("\n");
 }
 

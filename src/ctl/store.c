@@ -9,40 +9,55 @@
 #include "wire/allocator.h"
 
 #define SERVICE    "/engenho.v1.ResourceStore/"
-#define FOREVER_MS (INT64_MAX / 2)
 #define PAGE_ITEMS 500
 
-static int connect_first(struct es_ctl_store *store)
+/* ---- endpoints ----------------------------------------------------------------------------- */
+
+/* What went wrong with the endpoint, behind what did with others. The turn is the next one's. */
+static void give_up(struct es_ctl_store *store, const char *what)
 {
-	const char *text = store->options->endpoints;
+	size_t len = strlen(store->errmsg);
+
+	(void)snprintf(store->errmsg + len, sizeof(store->errmsg) - len, "%s%s: %s",
+		       len > 0 ? "; " : "", store->endpoint, what);
+	es_ctl_store_close(store);
+	store->at = (store->at + 1) % store->count;
+}
+
+/* Connect, unless it is, to one of the `*left` endpoints whose turn it is. */
+static bool reach(struct es_ctl_store *store, uint64_t deadline_ms, size_t *left)
+{
 	char errmsg[ES_CLIENT_TEXT_MAX];
-	bool found = false;
 
-	store->errmsg[0] = '\0';
-	while (!found && es_ctl_next_endpoint(&text, store->endpoint) > 0) {
-		size_t len = strlen(store->errmsg);
+	for (; store->client == NULL && *left > 0; (*left)--) {
+		const char *text = store->options->endpoints;
 
-		found = es_client_open(es_mem_default(), store->endpoint,
-				       store->options->timeout_ms, &store->client, errmsg,
-				       sizeof(errmsg)) == 0;
-		if (!found)
-			(void)snprintf(store->errmsg + len, sizeof(store->errmsg) - len, "%s%s: %s",
-				       len > 0 ? "; " : "", store->endpoint, errmsg);
+		for (size_t i = 0; i <= store->at; i++)
+			(void)es_ctl_next_endpoint(&text, store->endpoint);
+		if (es_client_open(es_mem_default(), store->endpoint,
+				   es_client_share_ms(deadline_ms, *left), &store->client, errmsg,
+				   sizeof(errmsg)) == 0)
+			break;
+		give_up(store, errmsg);
 	}
-	return found ? ES_CTL_OK : ES_CTL_UNAVAILABLE;
+	return store->client != NULL;
 }
 
 int es_ctl_store_open(const struct es_ctl_options *options, struct es_ctl_store *store)
 {
-	int status;
+	const char *text = options->endpoints;
+	size_t left;
 
 	*store = (struct es_ctl_store){.options = options};
 	if (!es_ctl_check_endpoints(options->endpoints))
 		return ES_CTL_USAGE;
-	status = connect_first(store);
-	if (status != ES_CTL_OK)
-		(void)es_ctl_fail("%s", store->errmsg);
-	return status;
+	while (es_ctl_next_endpoint(&text, store->endpoint) > 0)
+		store->count++;
+	left = store->count;
+	if (reach(store, es_client_now_ms() + options->timeout_ms, &left))
+		return ES_CTL_OK;
+	(void)es_ctl_fail("%s", store->errmsg);
+	return ES_CTL_UNAVAILABLE;
 }
 
 void es_ctl_store_close(struct es_ctl_store *store)
@@ -63,46 +78,69 @@ static int status_of(enum es_grpc_code code)
 	}
 }
 
-static int call(struct es_ctl_store *store, const char *method, const ProtobufCMessage *request,
-		uint64_t timeout_ms, int (*message)(void *arg, struct es_slice message), void *arg)
+/* How a call may take its time. */
+enum how {
+	WRITE,  /* the timeout, of one member */
+	READ,   /* the timeout, of all members */
+	STREAM, /* as long as something comes */
+};
+
+struct request {
+	char path[100];
+	struct es_slice bytes;
+	int (*message)(void *arg, struct es_slice message);
+	void *arg;
+	uint64_t time_ms;
+};
+
+/* To the member that is connected. */
+static int call_member(struct es_ctl_store *store, enum how how, const struct request *r)
 {
 	struct es_client_result result = {.code = ES_GRPC_UNKNOWN};
-	char path[100];
-	uint8_t *bytes;
-	size_t len = protobuf_c_message_get_packed_size(request);
-	int rc, status;
+	int rc = (how == STREAM ? es_client_stream : es_client_call)(
+		store->client, r->path, r->bytes, r->time_ms, r->message, r->arg, &result);
+	int status = rc == 0 ? status_of(result.code) : ES_CTL_FAILED;
 
-	if (store->client == NULL) {
-		status = connect_first(store);
-		if (status != ES_CTL_OK)
-			return status;
-	}
-	bytes = es_alloc(es_mem_default(), len + 1);
-	if (bytes == NULL) {
-		(void)snprintf(store->errmsg, sizeof(store->errmsg), "%s",
-			       es_status_text(ES_ENOMEM));
-		return ES_CTL_FAILED;
-	}
-	(void)protobuf_c_message_pack(request, bytes);
-	(void)snprintf(path, sizeof(path), "%s%s", SERVICE, method);
-	rc = es_client_call(store->client, path, es_slice(bytes, len), timeout_ms, message, arg,
-			    &result);
-	es_free(es_mem_default(), bytes);
-	status = rc == 0 ? status_of(result.code) : ES_CTL_FAILED;
-	if (rc < 0) {
-		es_ctl_store_close(store);
-		if (rc == ES_EIO || rc == ES_ETIMEOUT)
-			status = ES_CTL_UNAVAILABLE;
-	}
+	store->code = rc == 0 ? result.code : ES_GRPC_UNKNOWN;
+	if (rc == ES_EIO || rc == ES_ETIMEOUT)
+		status = ES_CTL_UNAVAILABLE;
 	if (status == ES_CTL_UNAVAILABLE)
-		(void)snprintf(store->errmsg, sizeof(store->errmsg), "%s: %s", store->endpoint,
-			       result.text);
+		give_up(store, result.text);
 	else if (rc == 0 && result.code == ES_GRPC_UNIMPLEMENTED)
 		(void)snprintf(store->errmsg, sizeof(store->errmsg),
 			       "%s does not serve resources: %s", store->endpoint, result.text);
 	else
 		(void)snprintf(store->errmsg, sizeof(store->errmsg), "%s",
 			       result.text[0] != '\0' ? result.text : "the call failed");
+	if (rc < 0)
+		es_ctl_store_close(store);
+	return status;
+}
+
+/* `r` without its bytes. */
+static int call(struct es_ctl_store *store, enum how how, const ProtobufCMessage *request,
+		struct request *r)
+{
+	uint64_t deadline_ms = es_client_now_ms() + store->options->timeout_ms;
+	size_t len = protobuf_c_message_get_packed_size(request), left = store->count;
+	uint8_t *bytes = es_alloc(es_mem_default(), len + 1);
+	int status = ES_CTL_UNAVAILABLE;
+
+	store->errmsg[0] = '\0';
+	store->code = ES_GRPC_UNKNOWN;
+	if (bytes == NULL) {
+		(void)snprintf(store->errmsg, sizeof(store->errmsg), "%s",
+			       es_status_text(ES_ENOMEM));
+		return ES_CTL_FAILED;
+	}
+	r->bytes = es_slice(bytes, protobuf_c_message_pack(request, bytes));
+	while (status == ES_CTL_UNAVAILABLE && reach(store, deadline_ms, &left)) {
+		if (how == READ)
+			r->time_ms = es_client_share_ms(deadline_ms, left);
+		status = call_member(store, how, r);
+		left = how == READ ? left - 1 : 0; /* what changes something is not done twice */
+	}
+	es_free(es_mem_default(), bytes);
 	return status;
 }
 
@@ -122,13 +160,16 @@ static int unpack(void *arg, struct es_slice message)
 	return u->message == NULL ? ES_EDECODE : 0;
 }
 
-int es_ctl_call(struct es_ctl_store *store, const char *method, const ProtobufCMessage *request,
-		const ProtobufCMessageDescriptor *answer, struct es_arena *arena,
-		ProtobufCMessage **ret_answer)
+static int unary(struct es_ctl_store *store, enum how how, const char *method,
+		 const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
+		 struct es_arena *arena, ProtobufCMessage **ret_answer)
 {
 	struct unpacking u = {.descriptor = answer, .arena = arena};
-	int status = call(store, method, request, store->options->timeout_ms, unpack, &u);
+	struct request r = {.message = unpack, .arg = &u, .time_ms = store->options->timeout_ms};
+	int status;
 
+	(void)snprintf(r.path, sizeof(r.path), "%s%s", SERVICE, method);
+	status = call(store, how, request, &r);
 	if (status == ES_CTL_OK && u.message == NULL) {
 		(void)snprintf(store->errmsg, sizeof(store->errmsg), "%s: an empty answer",
 			       store->endpoint);
@@ -138,10 +179,28 @@ int es_ctl_call(struct es_ctl_store *store, const char *method, const ProtobufCM
 	return status;
 }
 
-int es_ctl_stream(struct es_ctl_store *store, const char *method, const ProtobufCMessage *request,
-		  int (*message)(void *arg, struct es_slice message), void *arg)
+int es_ctl_call(struct es_ctl_store *store, const char *method, const ProtobufCMessage *request,
+		const ProtobufCMessageDescriptor *answer, struct es_arena *arena,
+		ProtobufCMessage **ret_answer)
 {
-	return call(store, method, request, FOREVER_MS, message, arg);
+	return unary(store, WRITE, method, request, answer, arena, ret_answer);
+}
+
+int es_ctl_read(struct es_ctl_store *store, const char *method, const ProtobufCMessage *request,
+		const ProtobufCMessageDescriptor *answer, struct es_arena *arena,
+		ProtobufCMessage **ret_answer)
+{
+	return unary(store, READ, method, request, answer, arena, ret_answer);
+}
+
+int es_ctl_stream(struct es_ctl_store *store, const char *method, const ProtobufCMessage *request,
+		  uint64_t silence_ms, int (*message)(void *arg, struct es_slice message),
+		  void *arg)
+{
+	struct request r = {.message = message, .arg = arg, .time_ms = silence_ms};
+
+	(void)snprintf(r.path, sizeof(r.path), "%s%s", SERVICE, method);
+	return call(store, STREAM, request, &r);
 }
 
 int es_ctl_list_pages(struct es_ctl_store *store, Engenho__V1__ListRequest *request, uint64_t max,
@@ -162,7 +221,7 @@ int es_ctl_list_pages(struct es_ctl_store *store, Engenho__V1__ListRequest *requ
 		request->limit = max > 0 && max - done < PAGE_ITEMS ? (int64_t)(max - done)
 								    : PAGE_ITEMS;
 		es_arena_reset(&arenas[turn]);
-		status = es_ctl_call(store, "List", &request->base,
+		status = es_ctl_read(store, "List", &request->base,
 				     &engenho__v1__list_response__descriptor, &arenas[turn],
 				     &message);
 		if (status != ES_CTL_OK) {
@@ -193,6 +252,14 @@ char *es_ctl_text(struct es_arena *arena, struct es_slice text)
 		memcpy(copy, text.data, text.len);
 	copy[text.len] = '\0';
 	return copy;
+}
+
+bool es_ctl_keep_text(struct es_arena *arena, struct es_slice *text)
+{
+	const char *copy = es_ctl_text(arena, *text);
+
+	*text = es_slice(copy, text->len);
+	return copy != NULL;
 }
 
 Engenho__V1__Key *es_ctl_pb_key(const struct es_resource_key *key, struct es_arena *arena)

@@ -1,12 +1,23 @@
 #include <inttypes.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl/args.h"
 #include "ctl/target.h"
 #include "wire/allocator.h"
 
-/* What is there, then what happens to it, line by line, until it is interrupted. */
+/*
+ * What is there, then what happens to it, line by line, until it is interrupted. Bookmarks are asked for always: they
+ * tell that the member is there, and the revision to go on from with another one when it is not.
+ */
+enum {
+	SILENCE_MS_MAX = 15000,
+	BOOKMARK_MS = 1000,
+	PAUSE_MS = 500, /* between attempts to go on */
+	RECONNECT_S = 60,
+};
+
 struct watching {
 	struct es_ctl_store store;
 	struct es_ctl_target target;
@@ -14,15 +25,13 @@ struct watching {
 	struct es_arena arena;   /* of the requests */
 	struct es_arena message; /* of one answer */
 	struct es_resource_key key;
-	const char *labels, *fields, *output, *from;
+	const char *labels, *fields, *output, *from, *reconnect;
 	bool all_namespaces, changes_only, bookmarks;
-	int64_t revision;
+	int64_t revision; /* everything up to it was written out; 0: not known */
+	int64_t reconnect_s;
+	bool heard;     /* something came since the last attempt to go on */
+	bool unwritten; /* standard output does not take what came */
 };
-
-static int out_of_memory(void)
-{
-	return es_ctl_fail("%s", es_status_text(ES_ENOMEM));
-}
 
 /* Everything was written out with its event: there is nothing to tidy up. */
 static void interrupted(int number)
@@ -34,7 +43,8 @@ static void interrupted(int number)
 static int print_all(struct watching *w)
 {
 	es_ctl_print_flush(&w->printer);
-	return fflush(stdout) == 0 ? 0 : ES_EIO;
+	w->unwritten = fflush(stdout) != 0 || ferror(stdout) != 0;
+	return w->unwritten ? ES_EIO : 0;
 }
 
 static int print_event(struct watching *w, const Engenho__V1__WatchEvent *event)
@@ -75,8 +85,12 @@ static int take_message(void *arg, struct es_slice bytes)
 		return ES_EDECODE;
 	for (size_t i = 0; rc == 0 && i < answer->n_events; i++)
 		rc = print_event(w, answer->events[i]);
-	w->revision = answer->revision;
-	return rc == 0 ? print_all(w) : rc;
+	if (rc == 0)
+		rc = print_all(w);
+	if (rc == 0)
+		w->revision = answer->revision;
+	w->heard = true;
+	return rc;
 }
 
 static int print_page(void *arg, const Engenho__V1__ListResponse *answer)
@@ -87,10 +101,8 @@ static int print_page(void *arg, const Engenho__V1__ListResponse *answer)
 	for (size_t i = 0; i < answer->n_items; i++) {
 		struct es_ctl_item item = es_ctl_item_of(answer->items[i]);
 
-		if (w->key.name.len > 0 && !es_slice_eq(item.key.name, w->key.name))
-			continue;
 		if (es_ctl_print_item(&w->printer, "ADDED", &item) < 0)
-			return out_of_memory();
+			return es_ctl_out_of_memory();
 	}
 	return print_all(w) < 0 ? ES_CTL_FAILED : ES_CTL_OK;
 }
@@ -118,6 +130,15 @@ static bool make_scope(struct watching *w, struct scope *s)
 	       s->fields != NULL && s->name != NULL;
 }
 
+static int keep_revision(void *arg, const Engenho__V1__ListResponse *answer)
+{
+	struct watching *w = arg;
+
+	w->revision = answer->revision;
+	return ES_CTL_OK;
+}
+
+/* Print all that is there, or with a name nothing: only the revision is kept then. */
 static int list(struct watching *w, const struct scope *s)
 {
 	Engenho__V1__ListRequest request = ENGENHO__V1__LIST_REQUEST__INIT;
@@ -131,13 +152,49 @@ static int list(struct watching *w, const struct scope *s)
 		request.has_namespace_case = ENGENHO__V1__LIST_REQUEST__HAS_NAMESPACE_NAMESPACE;
 		request.namespace_ = s->ns;
 	}
-	return es_ctl_list_pages(&w->store, &request, 0, print_page, w);
+	return w->key.name.len > 0 ? es_ctl_list_pages(&w->store, &request, 1, keep_revision, w)
+				   : es_ctl_list_pages(&w->store, &request, 0, print_page, w);
 }
 
+/* Print the one that is watched. When it is not there, the revision is one before it was looked for. */
+static int get(struct watching *w, const struct scope *s)
+{
+	Engenho__V1__GetRequest request = ENGENHO__V1__GET_REQUEST__INIT;
+	const Engenho__V1__GetResponse *answer;
+	ProtobufCMessage *message;
+	struct es_ctl_item item;
+	int status = list(w, s);
+
+	if (status != ES_CTL_OK)
+		return status;
+	request.key = es_ctl_pb_key(&w->key, &w->arena);
+	if (request.key == NULL)
+		return es_ctl_out_of_memory();
+	status = es_ctl_read(&w->store, "Get", &request.base,
+			     &engenho__v1__get_response__descriptor, &w->arena, &message);
+	if (status == ES_CTL_NOT_FOUND)
+		return ES_CTL_OK;
+	if (status != ES_CTL_OK)
+		return es_ctl_fail_key(status, "", &w->key, w->store.errmsg);
+	answer = (const Engenho__V1__GetResponse *)message;
+	if (answer->resource == NULL)
+		return es_ctl_fail_key(ES_CTL_FAILED, "", &w->key, "the answer has none");
+	item = es_ctl_item_of(answer->resource);
+	if (es_ctl_print_item(&w->printer, "ADDED", &item) < 0)
+		return es_ctl_out_of_memory();
+	w->revision = answer->revision;
+	return print_all(w) < 0 ? ES_CTL_FAILED : ES_CTL_OK;
+}
+
+/* Until it breaks. The exit status; the store's errmsg says why. */
 static int stream(struct watching *w, const struct scope *s)
 {
 	Engenho__V1__WatchRequest request = ENGENHO__V1__WATCH_REQUEST__INIT;
+	uint64_t patience_ms = w->store.options->timeout_ms;
 	int status;
+
+	if (patience_ms > SILENCE_MS_MAX - BOOKMARK_MS)
+		patience_ms = SILENCE_MS_MAX - BOOKMARK_MS;
 
 	request.group = s->group;
 	request.version = s->version;
@@ -146,20 +203,59 @@ static int stream(struct watching *w, const struct scope *s)
 	request.field_selector = s->fields;
 	request.name = s->name;
 	request.from_revision = w->revision;
-	request.bookmark_interval_ms = w->bookmarks ? 1000 : 0;
+	request.bookmark_interval_ms = BOOKMARK_MS;
 	if (s->ns != NULL) {
 		request.has_namespace_case = ENGENHO__V1__WATCH_REQUEST__HAS_NAMESPACE_NAMESPACE;
 		request.namespace_ = s->ns;
 	}
-	status = es_ctl_stream(&w->store, "Watch", &request.base, take_message, w);
-	if (status == ES_CTL_OK)
-		return es_ctl_fail("the member has ended the watch");
-	if (w->revision > 0)
-		(void)es_ctl_fail("%s (go on with --from-revision %" PRId64 ")", w->store.errmsg,
-				  w->revision);
+	status = es_ctl_stream(&w->store, "Watch", &request.base, BOOKMARK_MS + patience_ms,
+			       take_message, w);
+	if (status == ES_CTL_OK) {
+		(void)snprintf(w->store.errmsg, sizeof(w->store.errmsg),
+			       "%s: the member has ended the watch", w->store.endpoint);
+		es_ctl_store_close(&w->store);
+		status = ES_CTL_UNAVAILABLE;
+	}
+	return w->unwritten ? ES_CTL_FAILED : status;
+}
+
+/* Why the watch ends, and from where another one can go on. Returns `status`. */
+static int end(const struct watching *w, int status)
+{
+	const char *why = w->unwritten ? "what came was not written out" : w->store.errmsg;
+
+	if (w->store.code == ES_GRPC_OUT_OF_RANGE)
+		(void)es_ctl_fail("%s: what has changed since is not all kept; watch again without "
+				  "--from-revision",
+				  why);
+	else if (w->revision > 0)
+		(void)es_ctl_fail("%s (go on with --from-revision %" PRId64 ")", why, w->revision);
 	else
-		(void)es_ctl_fail("%s", w->store.errmsg);
+		(void)es_ctl_fail("%s", why);
 	return status;
+}
+
+/* One stream after the other, as long as there is a member to go on with. */
+static int follow(struct watching *w, const struct scope *s)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+	uint64_t broken_ms = es_client_now_ms(); /* since then nothing came */
+
+	for (;;) {
+		int status = stream(w, s);
+		uint64_t now_ms = es_client_now_ms();
+
+		if (w->heard)
+			broken_ms = now_ms;
+		if (status != ES_CTL_UNAVAILABLE ||
+		    now_ms - broken_ms >= (uint64_t)w->reconnect_s * 1000 || w->reconnect_s == 0)
+			return end(w, status);
+		if (w->heard)
+			(void)es_ctl_fail("%s; going on from revision %" PRId64, w->store.errmsg,
+					  w->revision);
+		w->heard = false;
+		(void)nanosleep(&pause, NULL);
+	}
 }
 
 static int run(struct watching *w)
@@ -169,11 +265,11 @@ static int run(struct watching *w)
 	int status = ES_CTL_OK;
 
 	if (!make_scope(w, &scope))
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	(void)sigaction(SIGINT, &on_interrupt, NULL);
 	if (!w->changes_only && w->from == NULL)
-		status = list(w, &scope);
-	return status == ES_CTL_OK ? stream(w, &scope) : status;
+		status = w->key.name.len > 0 ? get(w, &scope) : list(w, &scope);
+	return status == ES_CTL_OK ? follow(w, &scope) : status;
 }
 
 static int parse(const struct es_ctl_options *options, int argc, char **argv, struct watching *w)
@@ -186,6 +282,7 @@ static int parse(const struct es_ctl_options *options, int argc, char **argv, st
 		{.name = "--from-revision", .value = &w->from},
 		{.name = "--changes-only", .given = &w->changes_only},
 		{.name = "--bookmarks", .given = &w->bookmarks},
+		{.name = "--reconnect", .value = &w->reconnect},
 		{0},
 	};
 	int status;
@@ -198,8 +295,18 @@ static int parse(const struct es_ctl_options *options, int argc, char **argv, st
 		return status;
 	if (w->target.name_count > 1)
 		return es_ctl_usage("one name, or none, can be watched: ", w->target.names[1]);
+	if (w->target.name_count == 1 &&
+	    (*w->labels != '\0' || *w->fields != '\0' || w->all_namespaces))
+		return es_ctl_usage("a name goes with no selector and with one namespace", "");
 	if (w->from != NULL && !es_ctl_parse_number("not a revision: ", w->from, &w->revision))
 		return ES_CTL_USAGE;
+	w->reconnect_s = RECONNECT_S;
+	if (w->reconnect != NULL &&
+	    (!es_ctl_parse_number("--reconnect is a number of seconds, not ", w->reconnect,
+				  &w->reconnect_s)))
+		return ES_CTL_USAGE;
+	if (w->reconnect_s > INT32_MAX)
+		w->reconnect_s = INT32_MAX;
 	w->key = w->target.key;
 	if (w->target.name_count == 1 && !es_ctl_target_key(options, &w->target, 0, &w->key))
 		return ES_CTL_USAGE;
@@ -240,14 +347,20 @@ const struct es_ctl_verb es_ctl_watch = {
 		"is ADDED and what\n"
 		"stops matching is DELETED. -o json prints one object a line, {\"type\":..,"
 		"\"object\":..}, and -o yaml the same\n"
-		"as documents. When the member goes away, standard error tells from where to go "
-		"on.\n"
+		"as documents. When the connection breaks, or nothing is heard of the member for "
+		"the timeout, it goes on with\n"
+		"the next member from the last revision that was shown, and says so on standard "
+		"error. When the history is not\n"
+		"kept so far back, it ends with exit status 1; when no member is found in time, "
+		"with 6.\n"
 		"  -A, --all-namespaces  of all namespaces (default: that of --namespace)\n"
 		"  -l, --selector TEXT   whose labels match\n"
 		"  --field-selector TEXT whose fields match\n"
 		"  -o, --output FORMAT   table, wide, json, yaml or name (default: table)\n"
 		"  --changes-only        not what is there already\n"
 		"  --from-revision N     everything that changed after revision N\n"
+		"  --reconnect SECONDS   how long to look for a member to go on with (default: 60; "
+		"0: end at once)\n"
 		"  --bookmarks           BOOKMARK events: how far the watch has come though "
 		"nothing changed\n",
 	.example = "engenhoctl watch pods -A -o json | jq .object.metadata.name",

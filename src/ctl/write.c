@@ -82,9 +82,8 @@ static int tell(struct es_ctl_writer *w, const Answer *answer, const struct es_r
 		if (answer->resource == NULL)
 			return ES_CTL_OK;
 		item = es_ctl_item_of(answer->resource);
-		return es_ctl_print_item(&w->printer, NULL, &item) < 0
-			       ? es_ctl_fail("%s", es_status_text(ES_ENOMEM))
-			       : ES_CTL_OK;
+		return es_ctl_print_item(&w->printer, NULL, &item) < 0 ? es_ctl_out_of_memory()
+								       : ES_CTL_OK;
 	}
 	es_buf_init(&buf, es_mem_default());
 	rc = es_ctl_key_write(&buf, key);
@@ -116,10 +115,14 @@ static int tell_conflict(const Answer *answer, const struct es_resource_key *key
 							  : "it has not got the expected version");
 	(void)es_ctl_fail_key(ES_CTL_CONFLICT, where, key, text);
 	for (size_t i = 0; i < answer->n_causes; i++) {
-		(void)fputs("  ", stderr);
+		const char *manager = answer->causes[i]->manager;
+		/* Kubernetes' wording has them already: "kubectl" using apps/v1 */
+		const char *quote = manager[0] == '"' ? "" : "\"";
+
+		(void)fprintf(stderr, "  conflict with %s", quote);
+		es_ctl_print_text(stderr, es_slice_str(manager));
+		(void)fprintf(stderr, "%s: ", quote);
 		es_ctl_print_text(stderr, es_slice_str(answer->causes[i]->field));
-		(void)fputs(" is owned by ", stderr);
-		es_ctl_print_text(stderr, es_slice_str(answer->causes[i]->manager));
 		(void)fputc('\n', stderr);
 	}
 	if (apply)

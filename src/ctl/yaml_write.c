@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "ctl/text.h"
 #include "ctl/yaml_json.h"
 
 /*
@@ -31,29 +32,16 @@ static int put_indent(struct writer *w, unsigned indent)
 
 /* ---- texts --------------------------------------------------------------------------------- */
 
-/* The code point at text[*at], and on to the next. What is no UTF-8 counts byte by byte. */
-static uint32_t decode(struct es_slice text, size_t *at)
-{
-	uint8_t first = text.data[(*at)++];
-	unsigned more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0;
-	uint32_t point = more == 0 ? first : first & (0x3fu >> more);
-
-	for (; more > 0 && *at < text.len; more--)
-		point = point << 6 | (text.data[(*at)++] & 0x3f);
-	return point;
-}
-
 static bool is_printable(uint32_t point)
 {
-	return (point >= 0x20 && point < 0x7f) ||
-	       (point >= 0xa0 && point != 0x2028 && point != 0x2029 && point != 0xfeff &&
-		point != 0xfffe && point != 0xffff);
+	return !es_ctl_text_is_hidden(point) && point != 0xfeff && point != 0xfffe &&
+	       point != 0xffff && point != ES_CTL_NO_POINT;
 }
 
 static bool is_all_printable(struct es_slice text, const char *besides)
 {
 	for (size_t at = 0; at < text.len;) {
-		uint32_t point = decode(text, &at);
+		uint32_t point = es_ctl_text_decode(text, &at);
 
 		if (!is_printable(point) &&
 		    (point == 0 || point > 0x7f || strchr(besides, (int)point) == NULL))
@@ -113,7 +101,7 @@ static int put_quoted(struct writer *w, struct es_slice text)
 
 	for (size_t at = 0; rc == 0 && at < text.len;) {
 		size_t begin = at;
-		uint32_t point = decode(text, &at);
+		uint32_t point = es_ctl_text_decode(text, &at);
 
 		if (point == '"' || point == '\\')
 			rc = es_buf_printf(w->buf, "\\%c", (int)point);
@@ -123,6 +111,8 @@ static int put_quoted(struct writer *w, struct es_slice text)
 			rc = put(w, "\\t");
 		else if (is_printable(point))
 			rc = es_buf_append(w->buf, text.data + begin, at - begin);
+		else if (point == ES_CTL_NO_POINT)
+			rc = put(w, "\\uFFFD");
 		else
 			rc = es_buf_printf(w->buf, point < 0x100 ? "\\x%02X" : "\\u%04X", point);
 	}

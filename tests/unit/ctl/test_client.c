@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -188,6 +189,50 @@ static void a_call_says_what_went_wrong_on_the_way(void **state)
 		ES_EINVAL);
 }
 
+static void a_stream_ends_when_nothing_comes(void **state)
+{
+	struct es_client_result result;
+	struct es_client *client;
+	struct server server;
+	char errmsg[ES_CLIENT_TEXT_MAX];
+
+	(void)state;
+	server_start(&server, NULL);
+	assert_int_equal(es_client_open(es_mem_default(), server.endpoint, 10000, &client, errmsg,
+					sizeof(errmsg)),
+			 0);
+	assert_int_equal(
+		es_client_stream(client, "/a.B/C", ES_SLICE("x"), 50, no_message, NULL, &result),
+		ES_ETIMEOUT);
+	assert_string_equal(result.text, "no answer in time");
+	es_client_close(client);
+	server_stop(&server);
+}
+
+static void a_path_of_a_socket_may_be_too_long(void **state)
+{
+	char endpoint[200] = "unix:///", errmsg[ES_CLIENT_TEXT_MAX];
+	struct es_client *client;
+
+	(void)state;
+	memset(endpoint + strlen(endpoint), 'a', 150);
+	errno = 0;
+	assert_int_equal(
+		es_client_open(es_mem_default(), endpoint, 1000, &client, errmsg, sizeof(errmsg)),
+		ES_EIO);
+	assert_string_equal(errmsg, "cannot connect: File name too long");
+}
+
+static void several_attempts_share_the_time(void **state)
+{
+	uint64_t now_ms = es_client_now_ms(), share_ms = es_client_share_ms(now_ms + 90000, 3);
+
+	(void)state;
+	assert_in_range(share_ms, 20000, 30000);
+	assert_int_equal(es_client_share_ms(now_ms, 3), 0);
+	assert_int_equal(es_client_share_ms(now_ms + 1000, 0), 0);
+}
+
 static void no_memory_is_reported(void **state)
 {
 	struct server server;
@@ -219,6 +264,9 @@ int main(void)
 		cmocka_unit_test(a_plain_answer_is_taken_apart),
 		cmocka_unit_test(an_answer_that_is_none_is_an_error),
 		cmocka_unit_test(a_call_says_what_went_wrong_on_the_way),
+		cmocka_unit_test(a_stream_ends_when_nothing_comes),
+		cmocka_unit_test(a_path_of_a_socket_may_be_too_long),
+		cmocka_unit_test(several_attempts_share_the_time),
 		cmocka_unit_test(no_memory_is_reported),
 	};
 
