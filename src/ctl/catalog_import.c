@@ -5,7 +5,11 @@
  * what is missing.
  *
  * Alike is what a put would leave alone: resourceVersion and generation are the store's, uid and creationTimestamp of a
- * resource that is there stay as they are, and what the store fills in counts as if the file had it.
+ * resource that is there stay as they are, and what the store fills in counts as if the file had it: so does the status
+ * of a Pod, which is filled in only when it is created.
+ *
+ * A resource that is being deleted and has no finalizers left is gone: to put it over another would delete that one, so
+ * it is refused.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,6 +19,7 @@
 #include "ctl/target.h"
 #include "disk/catalog_file.h"
 #include "resource/catalog.h"
+#include "resource/pod.h"
 #include "resource/rules.h"
 
 enum {
@@ -54,32 +59,25 @@ struct import {
 	struct es_ctl_progress progress;
 };
 
-static int out_of_memory(void)
-{
-	return es_ctl_fail("%s", es_status_text(ES_ENOMEM));
-}
-
 /* ---- what is alike ------------------------------------------------------------------------- */
 
 static const char *const not_compared[] = {"resourceVersion", "generation", "uid",
 					   "creationTimestamp"};
 
-/* ES_EDECODE: no JSON; ES_ENOMEM. */
-static int hash_of(const struct es_resource_key *key, struct es_slice text, struct es_arena *arena,
-		   uint8_t ret_hash[HASH_BYTES])
+static int hash_value(const struct es_resource_key *key, struct es_json value,
+		      struct es_arena *arena, uint8_t ret_hash[HASH_BYTES])
 {
 	const struct es_json *metadata;
-	struct es_json_error error;
-	struct es_json value, left;
+	struct es_json left;
 	struct es_buf canonical;
 	char errmsg[200];
-	int rc = es_json_parse(text, ES_JSON_DEPTH_MAX, arena, &value, &error);
+	int rc = 0;
 
 	/* What cannot be filled in will be refused by the store: until then it is as it is. */
-	if (rc == 0 && es_resource_fill_in(key, &value, true, ES_SLICE("1970-01-01T00:00:00Z"),
-					   arena, &left, errmsg, sizeof(errmsg)) == 0)
+	if (es_resource_fill_in(key, &value, ES_SLICE("1970-01-01T00:00:00Z"), arena, &left,
+				errmsg, sizeof(errmsg)) == 0)
 		value = left;
-	metadata = rc == 0 ? es_json_get(&value, "metadata") : NULL;
+	metadata = es_json_get(&value, "metadata");
 	if (es_json_is(metadata, ES_JSON_OBJECT)) {
 		left = *metadata;
 		for (size_t i = 0; rc == 0 && i < 4; i++)
@@ -96,15 +94,39 @@ static int hash_of(const struct es_resource_key *key, struct es_slice text, stru
 	return rc;
 }
 
-/* ---- what the store holds ------------------------------------------------------------------ */
-
-static bool keep_text(struct es_arena *arena, struct es_slice *text)
+static bool is_gone(const struct es_json *object)
 {
-	const char *copy = es_ctl_text(arena, *text);
+	const struct es_json *metadata = es_json_get(object, "metadata");
+	const struct es_json *finalizers = es_json_get(metadata, "finalizers");
 
-	*text = es_slice(copy, text->len);
-	return copy != NULL;
+	return es_json_as_string(es_json_get(metadata, "deletionTimestamp")).len > 0 &&
+	       !(es_json_is(finalizers, ES_JSON_ARRAY) && finalizers->count > 0);
 }
+
+enum likeness { ALIKE, DIFFERENT, GONE };
+
+/* How the file's value is to the one that the store holds. ES_ENOMEM. */
+static int judge(const struct es_resource_key *key, struct es_slice text, const struct held *held,
+		 struct es_arena *arena, enum likeness *ret_likeness)
+{
+	struct es_json_error error;
+	struct es_json value;
+	uint8_t hash[HASH_BYTES];
+	int rc = es_json_parse(text, ES_JSON_DEPTH_MAX, arena, &value, &error);
+	bool alike = false;
+
+	for (int created = 0; rc == 0 && !alike && created < 2; created++) {
+		if (created)
+			rc = es_resource_pod_created(key, arena, &value);
+		if (rc == 0)
+			rc = hash_value(key, value, arena, hash);
+		alike = rc == 0 && memcmp(hash, held->hash, HASH_BYTES) == 0;
+	}
+	*ret_likeness = alike ? ALIKE : rc == 0 && is_gone(&value) ? GONE : DIFFERENT;
+	return rc == ES_ENOMEM ? rc : 0;
+}
+
+/* ---- what the store holds ------------------------------------------------------------------ */
 
 static int take_page(void *arg, const Engenho__V1__ListResponse *answer)
 {
@@ -116,12 +138,16 @@ static int take_page(void *arg, const Engenho__V1__ListResponse *answer)
 	for (size_t i = 0; rc == 0 && i < answer->n_items; i++) {
 		struct es_ctl_item item = es_ctl_item_of(answer->items[i]);
 		struct held held = {.key = item.key, .mod_revision = item.mod_revision};
+		struct es_json_error error;
+		struct es_json value;
 
-		rc = hash_of(&item.key, item.value, &arena, held.hash);
+		rc = es_json_parse(item.value, ES_JSON_DEPTH_MAX, &arena, &value, &error);
+		if (rc == 0)
+			rc = hash_value(&item.key, value, &arena, held.hash);
 		if (rc == ES_EDECODE) /* no resource: like nothing */
 			rc = 0;
-		if (rc == 0 && !(keep_text(&m->held_arena, &held.key.ns) &&
-				 keep_text(&m->held_arena, &held.key.name)))
+		if (rc == 0 && !(es_ctl_keep_text(&m->held_arena, &held.key.ns) &&
+				 es_ctl_keep_text(&m->held_arena, &held.key.name)))
 			rc = ES_ENOMEM;
 		held.key.group = held.key.version = held.key.kind = es_slice(NULL, 0);
 		if (rc == 0)
@@ -129,7 +155,7 @@ static int take_page(void *arg, const Engenho__V1__ListResponse *answer)
 		es_arena_reset(&arena);
 	}
 	es_arena_close(&arena);
-	return rc < 0 ? out_of_memory() : ES_CTL_OK;
+	return rc < 0 ? es_ctl_out_of_memory() : ES_CTL_OK;
 }
 
 static int compare(const void *a, const void *b)
@@ -150,7 +176,7 @@ static int read_kind(struct import *m, const struct es_resource_key *key)
 	request.version = es_ctl_text(&m->held_arena, key->version);
 	request.kind = es_ctl_text(&m->held_arena, key->kind);
 	if (request.group == NULL || request.version == NULL || request.kind == NULL)
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	status = es_ctl_list_pages(&m->store, &request, 0, take_page, m);
 	if (m->held.len > 0)
 		qsort(m->held.data, m->held.len / sizeof(struct held), sizeof(struct held),
@@ -210,14 +236,13 @@ static int send(struct import *m, const struct pending *p, size_t count, bool *r
 	int status;
 
 	if (build(m, p, count, &txn) < 0)
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	status = es_ctl_call(&m->store, "Txn", &txn.base, &engenho__v1__write_response__descriptor,
 			     &m->batch_arena, &message);
 	if (status != ES_CTL_OK)
 		return status;
 	answer = (const Engenho__V1__WriteResponse *)message;
-	*ret_written = answer->outcome != ENGENHO__V1__OUTCOME__NO_OP &&
-		       answer->outcome != ENGENHO__V1__OUTCOME__CONFLICT;
+	*ret_written = answer->outcome == ENGENHO__V1__OUTCOME__REPLACED;
 	return ES_CTL_OK;
 }
 
@@ -273,34 +298,35 @@ static int take(struct import *m, const struct es_resource_key *key, struct es_s
 {
 	struct pending p = {.key = *key, .value = value};
 	const struct held *held = find(m, key);
-	uint8_t hash[HASH_BYTES];
+	enum likeness likeness = DIFFERENT;
 	struct es_arena arena;
 	int rc;
 
 	es_arena_init(&arena, es_mem_default(), 16384);
-	rc = held == NULL ? 0 : hash_of(key, value, &arena, hash);
+	rc = held == NULL ? 0 : judge(key, value, held, &arena, &likeness);
 	es_arena_close(&arena);
-	if (rc == ES_ENOMEM)
-		return out_of_memory();
-	if (rc == 0 && held != NULL && memcmp(hash, held->hash, HASH_BYTES) == 0) {
+	if (rc < 0)
+		return es_ctl_out_of_memory();
+	if (likeness == ALIKE) {
 		m->equal++;
 		return ES_CTL_OK;
 	}
+	if (likeness == GONE) {
+		m->failed++;
+		return es_ctl_fail_key(ES_CTL_INVALID, "", key,
+				       "it has a deletionTimestamp and no finalizers: to put it "
+				       "would delete the one that is there");
+	}
 	p.mod_revision = held == NULL ? 0 : held->mod_revision;
-	if (!keep_text(&m->batch_arena, &p.key.group) ||
-	    !keep_text(&m->batch_arena, &p.key.version) ||
-	    !keep_text(&m->batch_arena, &p.key.kind) || !keep_text(&m->batch_arena, &p.key.ns) ||
-	    !keep_text(&m->batch_arena, &p.key.name) ||
+	if (!es_ctl_keep_text(&m->batch_arena, &p.key.group) ||
+	    !es_ctl_keep_text(&m->batch_arena, &p.key.version) ||
+	    !es_ctl_keep_text(&m->batch_arena, &p.key.kind) ||
+	    !es_ctl_keep_text(&m->batch_arena, &p.key.ns) ||
+	    !es_ctl_keep_text(&m->batch_arena, &p.key.name) ||
 	    es_buf_append(&m->pending, &p, sizeof(p)) < 0)
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	m->pending_bytes += value.len + 1024;
 	return ES_CTL_OK;
-}
-
-static bool same_kind(const struct es_resource_key *a, const struct es_resource_key *b)
-{
-	return es_slice_eq(a->group, b->group) && es_slice_eq(a->version, b->version) &&
-	       es_slice_eq(a->kind, b->kind);
 }
 
 static bool goes_on(int status)
@@ -318,7 +344,7 @@ static int all_resources(struct import *m)
 
 	while (goes_on(one) && (rc = es_catalog_next(&m->reader, &keys[n], &value)) > 0) {
 		one = ES_CTL_OK;
-		if (first || !same_kind(&keys[0], &keys[1]))
+		if (first || !es_ctl_same_kind(&keys[0], &keys[1]))
 			one = read_kind(m, &keys[n]);
 		if (one == ES_CTL_OK && m->pending.len > 0 &&
 		    (m->pending.len / sizeof(struct pending) >= m->batch ||
@@ -333,7 +359,7 @@ static int all_resources(struct import *m)
 		n ^= 1;
 	}
 	if (rc < 0)
-		return out_of_memory();
+		return es_ctl_out_of_memory();
 	return goes_on(one) ? es_ctl_worse(status, flush(m)) : status;
 }
 
@@ -402,7 +428,10 @@ const struct es_ctl_verb es_ctl_catalog_import = {
 	.brief = "put all resources of a catalog file into a live store",
 	.more = "Resources that the store has already, alike in everything but what it stamps, are "
 		"passed over; those that\n"
-		"differ are replaced; what the file has not got stays. Each batch is one "
+		"differ are replaced; what the file has not got stays. One that is being deleted "
+		"and has no finalizers is refused\n"
+		"(exit status 5) where the store has it: to put it would delete it there. Each "
+		"batch is one "
 		"transaction, and none overwrites\n"
 		"what has changed since it was read. It may be stopped at any time: the next run "
 		"goes on with the rest.\n"
