@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -30,9 +31,11 @@ static const char help_options[] =
 	"Options of all verbs, anywhere:\n"
 	"  --endpoints LIST      members as host:port, http://host:port or unix:///path, with "
 	"commas between them; the\n"
-	"                        first that takes the connection is used (default: "
-	"127.0.0.1:2379)\n"
-	"  --timeout SECONDS     how long to wait for each answer (default: 5)\n"
+	"                        first that takes the connection is used, and reads go on to the "
+	"next one when a member\n"
+	"                        does not answer (default: 127.0.0.1:2379)\n"
+	"  --timeout SECONDS     how long to wait for each answer; with several members, each has "
+	"a share (default: 5)\n"
 	"  -n, --namespace NAME  the namespace of resources (default: \"default\" for built-in "
 	"kinds, none for others)\n"
 	"  -h, --help            all about a verb\n"
@@ -123,14 +126,26 @@ static const struct es_ctl_verb *find(int argc, char **argv, int *ret_words)
 	return NULL;
 }
 
-static bool begins_a_verb(int argc, char **argv)
+/* Names those that begin with the first word, or all when none does. */
+static int unknown_verb(int argc, char **argv)
 {
-	bool whole;
+	char known[400] = "", what[100];
+	bool begins = false, whole;
+	size_t len = 0;
 
 	for (size_t i = 0; i < VERBS; i++)
-		if (words_of(es_ctl_verbs[i]->name, argc, argv, &whole) == argc)
-			return true;
-	return false;
+		begins = begins || words_of(es_ctl_verbs[i]->name, 1, argv, &whole) == 1;
+	for (size_t i = 0; i < VERBS && len < sizeof(known); i++)
+		if (!begins || words_of(es_ctl_verbs[i]->name, 1, argv, &whole) == 1)
+			len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
+						len > 0 ? ", " : "", es_ctl_verbs[i]->name);
+	if (!begins && len < sizeof(known))
+		(void)snprintf(known + len, sizeof(known) - len, ", version, help");
+	if (begins && argc == 1)
+		return es_ctl_usage_known("a word is missing behind ", argv[0], known);
+	(void)snprintf(what, sizeof(what), "unknown verb: %s%s", begins ? argv[0] : "",
+		       begins ? " " : "");
+	return es_ctl_usage_known(what, argv[begins], known);
 }
 
 /* All about the verbs that begin with the words. */
@@ -156,7 +171,7 @@ static int help(int argc, char **argv)
 		help_verb(es_ctl_verbs[i]);
 		found = true;
 	}
-	return found ? ES_CTL_OK : es_ctl_usage("unknown verb: ", argv[0]);
+	return found ? ES_CTL_OK : unknown_verb(argc, argv);
 }
 
 /* ---- the command line ---------------------------------------------------------------------- */
@@ -237,11 +252,10 @@ static int run(struct line *line)
 	}
 	if (verb != NULL)
 		return verb->run(&line->options, line->argc - words, line->argv + words);
-	if (begins_a_verb(line->argc, line->argv))
-		return es_ctl_usage("a word is missing behind ", word);
 	if (word[0] == '-')
-		return es_ctl_usage("unknown option: ", word);
-	return es_ctl_usage("unknown verb: ", word);
+		return es_ctl_usage_known("unknown option before the verb: ", word,
+					  "--endpoints, --timeout, --namespace or -n, --help");
+	return unknown_verb(line->argc, line->argv);
 }
 
 /* A variable that is set and not empty, or what there is without. */
@@ -252,6 +266,19 @@ static const char *environment(const char *name, const char *without)
 	return value == NULL || *value == '\0' ? without : value;
 }
 
+/*
+ * Where 0, 1 or 2 is closed, a file or a connection would come there, and be written to. What is opened instead fails
+ * to be: who has closed standard output is told so. False: nothing can be opened.
+ */
+static bool open_standard(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct line line = {
@@ -259,6 +286,8 @@ int main(int argc, char **argv)
 	const char *timeout = environment("ENGENHOCTL_TIMEOUT", "5");
 	int status;
 
+	if (!open_standard())
+		return ES_CTL_FAILED;
 	if (!parse_seconds(timeout, &line.options.timeout_ms))
 		return es_ctl_usage("ENGENHOCTL_TIMEOUT: not a number of seconds: ", timeout);
 	status = parse(argc - 1, argv + 1, &line);
