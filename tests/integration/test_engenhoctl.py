@@ -4,6 +4,7 @@ import os
 import pty
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -73,6 +74,72 @@ def ctl(member, tmp_path):
 
 def config_map(name, **data):
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+
+
+class Proxy:
+    """Between engenhoctl and a member: it forwards, or holds what comes, or refuses."""
+
+    def __init__(self, port):
+        self.port, self.bytes, self.state, self.open = port, 0, "forward", []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.refuse()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def forward(self):
+        self.state = "forward"
+
+    def hold(self):
+        self.state = "hold"
+
+    def refuse(self):
+        """Connections are cut, and new ones as soon as they come."""
+        self.state = "refuse"
+        for s in self.open:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def accept(self):
+        while True:
+            try:
+                mine, _ = self.listener.accept()
+            except OSError:
+                return
+            self.open.append(mine)
+            try:
+                if self.state == "refuse":
+                    raise OSError
+                theirs = socket.create_connection(("127.0.0.1", self.port))
+            except OSError:
+                mine.close()
+                continue
+            self.open.append(theirs)
+            threading.Thread(target=self.pump, args=(mine, theirs, 0), daemon=True).start()
+            threading.Thread(target=self.pump, args=(theirs, mine, 1), daemon=True).start()
+
+    def pump(self, source, target, count):
+        try:
+            while part := source.recv(65536):
+                while self.state == "hold":
+                    time.sleep(0.01)
+                self.bytes += count * len(part)
+                target.sendall(part)
+        except OSError:
+            pass
+        for s in (source, target):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
 
 # ---- put and get ----
@@ -281,10 +348,11 @@ def test_patches(ctl, tmp_path):
 
 def test_apply(ctl):
     assert "created" in ctl("apply", "-f", "-", "--field-manager", "one", stdin=WEB).stdout
+    time.sleep(1.1)  # a time of whole seconds goes into managedFields
     assert "unchanged" in ctl("apply", "-f", "-", "--field-manager", "one", stdin=WEB).stdout
     other = WEB.replace('"1"', '"2"')
     done = ctl("apply", "-f", "-", "--field-manager", "two", stdin=other + "---\n" + WEB.replace("web", "also"), status=CONFLICT)
-    assert '.data.a is owned by "one"' in done.stderr and "--force-conflicts" in done.stderr
+    assert '\n  conflict with "one": .data.a\n' in done.stderr and "--force-conflicts" in done.stderr
     assert "configmap/also in namespace default created" in done.stdout
     assert "patched" in ctl("apply", "-f", "-", "--field-manager", "two", "--force-conflicts", stdin=other).stdout
     value = ctl.json("get", "cm", "web")
@@ -351,12 +419,90 @@ def test_watch_of_what_is_gone(ctl, member):
     for i in range(5):
         ctl("patch", "cm", "web", "-p", json.dumps({"data": {"x": str(i)}}))
     member.client().call("etcdserverpb.KV/Compact", *compaction(6))
-    assert "too old resource version" in ctl("watch", "cm", "--from-revision", "3", status=FAILED).stderr
-    watch = Watch(ctl, "cm", "-o", "name")
-    watch.lines(1)
+    assert "too old resource version: 3: what has changed since is not all kept" in \
+        ctl("watch", "cm", "--from-revision", "3", status=FAILED).stderr
+    once, twice = (Watch(ctl, "cm", "-o", "name", "--reconnect", n) for n in ("0", "1"))
+    once.lines(1), twice.lines(1)
     member.stop()
-    _, err = watch.process.communicate(timeout=30)
-    assert watch.process.returncode == UNAVAILABLE and "go on with --from-revision 7" in err
+    for watch, told in ((once, False), (twice, True)):
+        _, err = watch.process.communicate(timeout=30)
+        assert watch.process.returncode == UNAVAILABLE and "(go on with --from-revision 7)\n" in err
+        assert ("; going on from revision 7\n" in err) == told
+
+
+def test_watch_goes_on_when_the_connection_breaks(ctl, member):
+    with Proxy(member.port) as proxy:
+        ctl.put(WEB)
+        watch = Watch(ctl, "cm", "-o", "name", "--timeout", "2", "--endpoints", proxy.endpoint)
+        assert watch.lines(1) == ["ADDED configmap/web\n"]
+        proxy.refuse()
+        ctl.put(config_map("a"))
+        proxy.forward()
+        assert watch.lines(1) == ["ADDED configmap/a\n"]
+        proxy.hold()  # the connection stays, and nothing comes
+        ctl.put(config_map("b"))
+        time.sleep(4)
+        proxy.refuse()
+        proxy.forward()
+        assert watch.lines(1) == ["ADDED configmap/b\n"]
+        member.restart()
+        ctl.put(config_map("c"))
+        assert watch.lines(1) == ["ADDED configmap/c\n"]
+        status, out, err = watch.interrupt()
+        assert (status, out) == (130, "") and "no answer in time; going on from revision 3\n" in err
+
+
+def test_watch_goes_on_with_another_member(ctl, member):
+    with Proxy(member.port) as proxy:
+        watch = Watch(ctl, "cm", "-o", "name", "--changes-only", "--timeout", "2", "--endpoints", f"{proxy.endpoint},{member.endpoint}")
+        while proxy.bytes == 0:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        proxy.hold()
+        ctl.put(WEB)
+        assert watch.lines(1) == ["ADDED configmap/web\n"]
+        assert watch.interrupt()[2] == f"engenhoctl: {proxy.endpoint}: no answer in time; going on from revision 1\n"
+
+
+def test_watch_gives_up_when_the_history_is_gone(ctl, member):
+    ctl.put(WEB)
+    with Proxy(member.port) as proxy:
+        watch = Watch(ctl, "cm", "-o", "name", "--endpoints", proxy.endpoint)
+        watch.lines(1)
+        proxy.refuse()
+        for i in range(5):
+            ctl("patch", "cm", "web", "-p", json.dumps({"data": {"x": str(i)}}))
+        member.client().call("etcdserverpb.KV/Compact", *compaction(6))
+        proxy.forward()
+        _, err = watch.process.communicate(timeout=30)
+        assert watch.process.returncode == FAILED
+        assert "too old resource version: 2: what has changed since is not all kept" in err.splitlines()[-1]
+
+
+def test_watch_of_a_name_is_of_that_alone(ctl, member):
+    ctl.put("".join(config_map(f"c{i:04}", n="x" * 1000) for i in range(200)))
+    with Proxy(member.port) as proxy:
+        watch = Watch(ctl, "cm", "c0100", "-o", "name", "--endpoints", proxy.endpoint)
+        assert watch.lines(1) == ["ADDED configmap/c0100\n"]
+        ctl("delete", "cm", "c0100", "c0101")
+        assert watch.lines(1) == ["DELETED configmap/c0100\n"]
+        assert watch.interrupt() == (130, "", "")
+        assert proxy.bytes < 20000
+    watch = Watch(ctl, "cm/ghost", "--bookmarks", "-o", "name")
+    assert watch.lines(1) == ["BOOKMARK configmap/\n"]
+    ctl.put(config_map("ghost"))
+    assert next(line for line in iter(lambda: watch.lines(1)[0], "") if not line.startswith("BOOKMARK")) == "ADDED configmap/ghost\n"
+    watch.interrupt()
+
+
+def test_watch_with_a_full_disk(ctl):
+    ctl.put(WEB)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([str(CTL), "watch", "cm", "--from-revision", "1"], stdout=full, stderr=subprocess.PIPE, text=True,
+                              env=ctl.env(), timeout=60)
+    assert done.returncode == FAILED
+    assert done.stderr == ("engenhoctl: what came was not written out (go on with --from-revision 1)\n"
+                           "engenhoctl: cannot write to standard output\n")
 
 
 def compaction(revision):
@@ -425,6 +571,39 @@ def test_catalogs_that_do_not_work(ctl, tmp_path):
     assert "0 of 0 resources" in ctl("catalog", "import", "c.snap").stdout
 
 
+def replayed(name, value, kind="Pod"):
+    return json.dumps({"kind": "put", "key": {"group": "", "version": "v1", "kind": kind, "namespace": "default", "name": name},
+                       "value": value, "expected": None, "reason": "operator"}) + "\n"
+
+
+def test_import_of_a_pod_without_status(ctl):
+    value = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}]}}
+    ctl("catalog", "replay", "--rules", "v0", "--out", "c.snap", stdin=replayed("p", value))
+    assert "1 written" in ctl("catalog", "import", "c.snap").stdout
+    first = ctl.json("get", "pod", "p")
+    assert first["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
+    assert "0 written, 1 there already" in ctl("catalog", "import", "c.snap").stdout
+    assert ctl.json("get", "pod", "p") == first
+    ctl("patch", "pod", "p", "--type", "merge", "-p", '{"status":null}')
+    assert "0 written, 1 there already" in ctl("catalog", "import", "c.snap").stdout
+    ctl("patch", "pod", "p", "--type", "merge", "-p", '{"status":{"phase":"Running"}}')
+    assert "1 written" in ctl("catalog", "import", "c.snap").stdout
+
+
+def test_import_deletes_nothing(ctl):
+    gone = {"metadata": {"name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    log = "".join(replayed(name, gone if name == "b" else {"metadata": {"name": name}, "data": {"x": "1"}}, "ConfigMap") for name in "abc")
+    ctl("catalog", "replay", "--out", "c.snap", stdin=log)
+    ctl.put(config_map("b", keep="me"))
+    done = ctl("catalog", "import", "c.snap", status=INVALID)
+    assert done.stdout == "3 of 3 resources: 2 written, 0 there already, 1 failed\n"
+    assert "configmap/b in namespace default: it has a deletionTimestamp and no finalizers" in done.stderr
+    assert ctl.json("get", "cm", "b")["data"] == {"keep": "me"}
+    ctl("delete", "cm", "b")
+    assert "1 written, 2 there already, 0 failed" in ctl("catalog", "import", "c.snap").stdout
+    assert "0 written, 3 there already, 0 failed" in ctl("catalog", "import", "c.snap").stdout
+
+
 def test_import_tells_which_resource_is_no_good(ctl, tmp_path):
     log = "".join(json.dumps({"kind": "put", "key": {"group": "", "version": "v1", "kind": "ConfigMap", "namespace": "default", "name": name},
                               "value": {"metadata": {"name": told}}, "expected": None, "reason": "operator"}) + "\n"
@@ -463,6 +642,85 @@ def test_help_on_other_things(ctl):
 def test_wrong_command_lines(ctl, args):
     done = ctl(*args, status=USAGE)
     assert done.stdout == "" and "engenhoctl help" in done.stderr
+
+
+@pytest.mark.parametrize("args, message", [
+    (["catalog", "foo"], "unknown verb: catalog foo\nThere are catalog export, catalog import, catalog inspect, catalog verify, catalog replay.\n"),
+    (["catalog"], "a word is missing behind catalog\nThere are catalog export, "),
+    (["lst"], "unknown verb: lst\nThere are get, list, watch, put, "),
+    (["help", "lst"], "unknown verb: lst\nThere are get, list, "),
+    (["help", "catalog", "x"], "unknown verb: catalog x\nThere are catalog export, "),
+    (["--what", "get"], "unknown option before the verb: --what\nThere are --endpoints, --timeout, --namespace or -n, --help.\n"),
+    (["delete", "cm", "a", "--forced"], "unknown option: --forced\nThere are --filename or -f, --output or -o, --expected, "),
+    (["catalog", "import", "x", "-b", "3"], "unknown option: -b\nThere are --batch, --endpoints, --timeout, --namespace or -n, --help.\n"),
+    (["watch", "cm", "a", "-A"], "a name goes with no selector and with one namespace\n"),
+])
+def test_what_there_is_is_named(ctl, args, message):
+    assert message in ctl(*args, status=USAGE).stderr
+
+
+@pytest.mark.parametrize("command, status, message", [
+    ("list cm >&-", FAILED, "engenhoctl: cannot write to standard output\n"),
+    ("watch cm >&-", FAILED, "engenhoctl: cannot write to standard output\n"),
+    ("put -f - <&-", FAILED, "engenhoctl: standard input: Bad file descriptor\n"),
+    ("get cm ghost 2>&-", NOT_FOUND, ""),
+    ("list cm -o name <&- 2>&-", OK, ""),
+])
+def test_closed_descriptors(ctl, command, status, message):
+    ctl.put(WEB)
+    done = subprocess.run(["sh", "-c", f'"$0" {command}', str(CTL)], capture_output=True, text=True, env=ctl.env(), timeout=60)
+    assert (done.returncode, done.stderr) == (status, message)
+    assert done.stdout == ("configmap/web\n" if status == OK else "")
+
+
+def test_what_a_terminal_would_obey(ctl):
+    evil = "\x1b[31m\x9b32m\u202e\u2066x"
+    escaped = "\\x1b[31m\\x9b32m\\u202e\\u2066x"
+    document = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": evil}})
+    done = ctl("put", "-f", "-", "-n", "b", stdin=document, status=INVALID)
+    assert f'metadata.namespace is "{escaped}", --namespace says "b"' in done.stderr
+    done = ctl.put('a: 1\n"\\e[31m\\u009b\\u202e": 1\n"\\e[31m\\u009b\\u202e": 1\n', status=INVALID)
+    assert 'the key "\\x1b[31m\\x9b\\u202e" stands here twice' in done.stderr
+    assert f"unknown verb: {escaped}" in ctl(evil, status=USAGE).stderr
+    name = evil[5:]
+    ctl.put(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": evil}}))
+    assert ctl("list", "cm", "-o", "name").stdout == f"configmap/{escaped[8:]}\n"
+    for form in ("table", "wide", "json", "yaml"):
+        out = ctl("list", "cm", "-o", form).stdout
+        assert not set(out) & set("\x1b\x9b\u202e\u2066")
+    assert ctl.json("get", "cm", name)["data"] == {"a": evil}
+    assert "unchanged" in ctl.put(ctl("list", "cm", "-o", "yaml").stdout).stdout
+
+
+def black_hole():
+    """A port that takes no more connections, and says nothing: the sockets to keep, and the endpoint."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    kept = [listener]
+    while True:
+        s = socket.socket()
+        s.settimeout(0.3)
+        kept.append(s)
+        try:
+            s.connect(listener.getsockname())
+        except TimeoutError:
+            return kept, "127.0.0.1:%d" % listener.getsockname()[1]
+
+
+def test_members_that_do_not_answer(ctl, member):
+    ctl.put(WEB)
+    kept, hole = black_hole()
+    with Proxy(member.port) as proxy:
+        proxy.hold()
+        ends = ["--timeout", "6", "--endpoints", f"{hole},{proxy.endpoint},{member.endpoint}"]
+        assert ctl("get", "cm", "web", *ends, "-o", "name").stdout == "configmap/web\n"
+        assert ctl("list", "cm", *ends, "-o", "name").stdout == "configmap/web\n"
+        done = ctl("delete", "cm", "web", *ends, status=UNAVAILABLE)
+        assert f": {proxy.endpoint}: no answer in time (it may have been written all the same)" in done.stderr
+        assert ctl("get", "cm", "web", "-o", "name").stdout == "configmap/web\n"
+        dead = ["--timeout", "2", "--endpoints", f"{proxy.endpoint},{hole}"]
+        assert f"{proxy.endpoint}: no answer in time; {hole}: cannot connect" in ctl("get", "cm", "web", *dead, status=UNAVAILABLE).stderr
+    for s in kept:
+        s.close()
 
 
 def test_variables(ctl, member):
