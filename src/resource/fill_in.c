@@ -42,65 +42,93 @@ int es_resource_key_check(const struct es_resource_key *key, char *errmsg, size_
 	return rc;
 }
 
-/* ---- filling in ------------------------------------------------------------------------- */
+/* ---- what an object says of its key ------------------------------------------------------ */
 
-struct filling {
-	struct es_json_member members[3]; /* what is left out, in the order of names */
-	size_t count;
-	char *errmsg;
-	size_t errmsg_size;
+struct part {
+	const char *within, *name; /* `within` NULL: the object itself */
+	struct es_slice expected;
 };
+enum { API_VERSION, KIND, NAME, NAMESPACE, PARTS };
 
-/* A member (`path` is its name with what it is in) that is left out, or says what it has to. */
-static int agree(struct filling *filling, const struct es_json *object, const char *path,
-		 struct es_slice expected)
-{
-	const char *dot = strrchr(path, '.');
-	struct es_slice name = es_slice_str(dot == NULL ? path : dot + 1);
-	const struct es_json *value = es_json_get_slice(object, name);
-	struct es_slice is = es_json_as_string(value);
-
-	if (!es_resource_is_set(value)) {
-		if (expected.len > 0)
-			filling->members[filling->count++] = (struct es_json_member){
-				name, es_json_string(expected)};
-		return 0;
-	}
-	if (es_slice_eq(is, expected) && value->type == ES_JSON_STRING)
-		return 0;
-	if (value->type != ES_JSON_STRING)
-		es_resource_say(filling->errmsg, filling->errmsg_size, "%s is of type %s", path,
-				es_json_type_name(value->type));
-	else if (expected.len == 0)
-		es_resource_say(filling->errmsg, filling->errmsg_size,
-				"%s is \"%.*s\", the key has none", path, es_resource_say_len(is),
-				(const char *)is.data);
-	else
-		es_resource_say(filling->errmsg, filling->errmsg_size,
-				"%s is \"%.*s\", the key says \"%.*s\"", path,
-				es_resource_say_len(is), (const char *)is.data,
-				es_resource_say_len(expected), (const char *)expected.data);
-	return ES_EINVAL;
-}
-
-static int make_api_version(const struct es_resource_key *key, struct es_arena *arena,
-			    struct es_slice *ret_text)
+static int make_parts(const struct es_resource_key *key, struct es_arena *arena,
+		      struct part parts[PARTS])
 {
 	struct es_arena_buf text;
 	int rc;
 
-	*ret_text = key->version;
-	if (key->group.len == 0)
-		return 0;
 	es_arena_buf_init(&text, arena);
 	rc = es_buf_append_slice(&text.buf, key->group);
-	if (rc == 0)
+	if (rc == 0 && key->group.len > 0)
 		rc = es_buf_append_u8(&text.buf, '/');
 	if (rc == 0)
 		rc = es_buf_append_slice(&text.buf, key->version);
-	*ret_text = es_buf_slice(&text.buf);
+	parts[API_VERSION] = (struct part){NULL, "apiVersion", es_buf_slice(&text.buf)};
+	parts[KIND] = (struct part){NULL, "kind", key->kind};
+	parts[NAME] = (struct part){"metadata", "name", key->name};
+	parts[NAMESPACE] = (struct part){"metadata", "namespace",
+					 key->has_ns ? key->ns : ES_SLICE("")};
 	return rc;
 }
+
+static const struct es_json *find(const struct es_json *object, const struct part *part)
+{
+	return es_json_get(part->within == NULL ? object : es_json_get(object, part->within),
+			   part->name);
+}
+
+/* It is left out, or says what it has to. */
+static bool agrees(const struct es_json *object, const struct part *part)
+{
+	const struct es_json *value = find(object, part);
+
+	return !es_resource_is_set(value) ||
+	       (value->type == ES_JSON_STRING && es_slice_eq(value->u.string, part->expected));
+}
+
+static void say_contradiction(const struct es_json *object, const struct part *part, char *errmsg,
+			      size_t errmsg_size)
+{
+	const struct es_json *value = find(object, part);
+	struct es_slice is = es_json_as_string(value), expected = part->expected;
+	char path[32];
+
+	es_resource_say(path, sizeof(path), "%s%s%s", part->within == NULL ? "" : part->within,
+			part->within == NULL ? "" : ".", part->name);
+	if (value->type != ES_JSON_STRING)
+		es_resource_say(errmsg, errmsg_size, "%s is of type %s", path,
+				es_json_type_name(value->type));
+	else if (expected.len == 0)
+		es_resource_say(errmsg, errmsg_size, "%s is \"%.*s\", the key has none", path,
+				es_resource_say_len(is), (const char *)is.data);
+	else
+		es_resource_say(errmsg, errmsg_size, "%s is \"%.*s\", the key says \"%.*s\"", path,
+				es_resource_say_len(is), (const char *)is.data,
+				es_resource_say_len(expected), (const char *)expected.data);
+}
+
+static int check_parts(const struct part parts[PARTS], const struct es_json *before,
+		       const struct es_json *object, char *errmsg, size_t errmsg_size)
+{
+	for (int i = 0; i < PARTS; i++) {
+		if (agrees(object, &parts[i]) || (before != NULL && !agrees(before, &parts[i])))
+			continue;
+		say_contradiction(object, &parts[i], errmsg, errmsg_size);
+		return ES_EINVAL;
+	}
+	return 0;
+}
+
+int es_resource_agrees(const struct es_resource_key *key, const struct es_json *before,
+		       const struct es_json *object, struct es_arena *arena, char *errmsg,
+		       size_t errmsg_size)
+{
+	struct part parts[PARTS];
+	int rc = make_parts(key, arena, parts);
+
+	return rc < 0 ? rc : check_parts(parts, before, object, errmsg, errmsg_size);
+}
+
+/* ---- filling in ------------------------------------------------------------------------- */
 
 /* The object, and its metadata: *ret_metadata is NULL when that is left out. */
 static int check_shape(const struct es_json *object, const struct es_json **ret_metadata,
@@ -116,14 +144,27 @@ static int check_shape(const struct es_json *object, const struct es_json **ret_
 	return ES_EINVAL;
 }
 
-int es_resource_fill_in(const struct es_resource_key *key, const struct es_json *value,
-			bool creating, struct es_slice now, struct es_arena *arena,
-			struct es_json *ret_value, char *errmsg, size_t errmsg_size)
+/* `object` (NULL: an empty one) with those of the members, in the order of names, that it leaves out. */
+static int fill_in(struct es_arena *arena, const struct es_json *object,
+		   const struct es_json_member *members, size_t count, struct es_json *ret_object)
 {
-	struct filling outer = {.errmsg = errmsg, .errmsg_size = errmsg_size}, inner = outer;
+	struct es_json_member left_out[3];
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (members[i].value.u.string.len > 0 &&
+		    !es_resource_is_set(es_json_get_slice(object, members[i].name)))
+			left_out[n++] = members[i];
+	return es_resource_set_members(arena, object, left_out, n, ret_object);
+}
+
+int es_resource_fill_in(const struct es_resource_key *key, const struct es_json *value,
+			struct es_slice now, struct es_arena *arena, struct es_json *ret_value,
+			char *errmsg, size_t errmsg_size)
+{
+	struct es_json_member outer[2], inner[3], filled = {.name = ES_SLICE("metadata")};
 	const struct es_json *metadata;
-	struct es_json_member filled = {.name = ES_SLICE("metadata")};
-	struct es_slice api_version;
+	struct part parts[PARTS];
 	int rc;
 
 	*ret_value = *value;
@@ -136,29 +177,20 @@ int es_resource_fill_in(const struct es_resource_key *key, const struct es_json 
 		return 0;
 	rc = check_shape(value, &metadata, errmsg, errmsg_size);
 	if (rc == 0)
-		rc = make_api_version(key, arena, &api_version);
+		rc = make_parts(key, arena, parts);
 	if (rc == 0)
-		rc = agree(&outer, value, "apiVersion", api_version);
-	if (rc == 0)
-		rc = agree(&outer, value, "kind", key->kind);
-	if (rc == 0 && !es_resource_is_set(es_json_get(metadata, "creationTimestamp")))
-		inner.members[inner.count++] = (struct es_json_member){
-			ES_SLICE("creationTimestamp"), es_json_string(now)};
-	if (rc == 0)
-		rc = agree(&inner, metadata, "metadata.name", key->name);
-	if (rc == 0)
-		rc = agree(&inner, metadata, "metadata.namespace",
-			   key->has_ns ? key->ns : ES_SLICE(""));
+		rc = check_parts(parts, NULL, value, errmsg, errmsg_size);
 	if (rc < 0)
 		return rc;
-	if (!creating) { /* "metadata: null" would keep the rules from giving it a version */
-		outer.count = inner.count = 0;
-		if (metadata != NULL || es_json_get(value, "metadata") == NULL)
-			return 0;
-	}
-	rc = es_resource_set_members(arena, metadata, inner.members, inner.count, &filled.value);
-	outer.members[outer.count++] = filled;
-	return rc < 0 ? rc
-		      : es_resource_set_members(arena, value, outer.members, outer.count,
-						ret_value);
+	for (int i = API_VERSION; i <= KIND; i++)
+		outer[i] = (struct es_json_member){es_slice_str(parts[i].name),
+						   es_json_string(parts[i].expected)};
+	inner[0] = (struct es_json_member){ES_SLICE("creationTimestamp"), es_json_string(now)};
+	for (int i = NAME; i <= NAMESPACE; i++)
+		inner[i - NAME + 1] = (struct es_json_member){es_slice_str(parts[i].name),
+							      es_json_string(parts[i].expected)};
+	rc = fill_in(arena, metadata, inner, 3, &filled.value);
+	if (rc == 0)
+		rc = es_resource_set_members(arena, value, &filled, 1, ret_value);
+	return rc < 0 ? rc : fill_in(arena, ret_value, outer, 2, ret_value);
 }

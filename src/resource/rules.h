@@ -27,8 +27,9 @@ const char *es_resource_outcome_name(enum es_resource_outcome outcome);
 
 /* A field that another manager owns: of ES_RESOURCE_APPLY_CONFLICT. */
 struct es_resource_cause {
-	struct es_slice manager; /* "controller", or with its operation and version as Kubernetes words it */
-	struct es_slice field;   /* ".spec.replicas" */
+	struct es_slice
+		manager; /* "controller", or with its operation and version as Kubernetes words it */
+	struct es_slice field; /* ".spec.replicas" */
 };
 
 struct es_resource_plan {
@@ -63,16 +64,19 @@ int es_resource_plan_v0(const struct es_mvcc *store, const struct es_resource_co
 			uint64_t index, struct es_arena *arena, struct es_resource_plan *ret_plan);
 
 /*
- * The boundary, before a command is proposed (not part of replay): fill in what a create leaves out:
- * apiVersion, kind, metadata.name, metadata.namespace, metadata.creationTimestamp (`now`: RFC 3339,
- * UTC, whole seconds), and check that what is there agrees with the key; null and "" count as left
- * out. `creating` is whether the key holds nothing now: else nothing is filled in. Values that are not
- * objects are left alone. ES_EINVAL with `errmsg` ("metadata.name is \"a\", the key says \"b\""), for
- * values nested deeper than ES_RESOURCE_DEPTH_MAX as well; ES_ENOMEM.
+ * The boundary, before a command is proposed (not part of replay): fill in what a value leaves out: apiVersion, kind,
+ * metadata.name, metadata.namespace, metadata.creationTimestamp (`now`: RFC 3339, UTC, whole seconds; the rules put
+ * the stored one in its place), and check that what is there agrees with the key; null and "" count as left out.
+ * Values that are not objects are left alone. ES_EINVAL with `errmsg` ("metadata.name is \"a\", the key says \"b\""),
+ * for values nested deeper than ES_RESOURCE_DEPTH_MAX as well; ES_ENOMEM.
  */
 int es_resource_fill_in(const struct es_resource_key *key, const struct es_json *value,
-			bool creating, struct es_slice now, struct es_arena *arena,
-			struct es_json *ret_value, char *errmsg, size_t errmsg_size);
+			struct es_slice now, struct es_arena *arena, struct es_json *ret_value,
+			char *errmsg, size_t errmsg_size);
+/* The same check alone, of an object that was `before` (NULL: nothing): what did not agree then need not now. */
+int es_resource_agrees(const struct es_resource_key *key, const struct es_json *before,
+		       const struct es_json *object, struct es_arena *arena, char *errmsg,
+		       size_t errmsg_size);
 /* The key's own fields: version, kind and name are not empty, none is longer than 253 bytes, and no
  * control characters or '/' are in them. ES_EINVAL with `errmsg`. */
 int es_resource_key_check(const struct es_resource_key *key, char *errmsg, size_t errmsg_size);

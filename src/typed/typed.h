@@ -45,8 +45,8 @@ struct es_typed_write {
 #define ES_TYPED_VALUE_DEPTH_MAX 122
 
 /*
- * Check the command's keys and values, fill in what a create leaves out and the times of an apply and
- * of a delete, and propose it. < 0: refused, `done` is not called; `errmsg` says why. ES_EINVAL;
+ * Check the command's keys and values, fill in what values leave out and the times of an apply and of a delete, and
+ * propose it. < 0: refused, `done` is not called; `errmsg` says why. ES_EINVAL;
  * ES_ETOO_LARGE: above --max-request-bytes; as es_engine_resource otherwise.
  */
 int es_typed_write(struct es_typed *typed, struct es_typed_write *write,

@@ -29,7 +29,7 @@ static int prepare_value(const struct es_resource_key *key, struct es_json *valu
 			 struct es_slice now, struct es_arena *arena, char *errmsg,
 			 size_t errmsg_size)
 {
-	return es_resource_fill_in(key, value, true, now, arena, value, errmsg, errmsg_size);
+	return es_resource_fill_in(key, value, now, arena, value, errmsg, errmsg_size);
 }
 
 /* As Kubernetes has it: at most 128 bytes, printable. */

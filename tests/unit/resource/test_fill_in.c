@@ -21,7 +21,6 @@ static const struct es_resource_key node = {
 
 struct example {
 	const struct es_resource_key *key;
-	bool creating;
 	const char *value, *result; /* `result` begins with "!": the reason of a refusal */
 };
 
@@ -33,8 +32,8 @@ static void run_examples(const struct example *examples, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct es_json value = json(&arena, examples[i].value), result;
 		char errmsg[200] = "";
-		int rc = es_resource_fill_in(examples[i].key, &value, examples[i].creating, NOW,
-					     &arena, &result, errmsg, sizeof(errmsg));
+		int rc = es_resource_fill_in(examples[i].key, &value, NOW, &arena, &result, errmsg,
+					     sizeof(errmsg));
 
 		if (examples[i].result[0] == '!') {
 			assert_string_equal(errmsg, examples[i].result + 1);
@@ -55,16 +54,16 @@ static void run_examples(const struct example *examples, size_t count)
 static void a_create_is_filled_in(void **state)
 {
 	static const struct example examples[] = {
-		{&deployment, true, "{}", FILLED},
-		{&deployment, true, "{'metadata':null,'kind':null}", FILLED},
-		{&deployment, true, "{'metadata':{'name':'','creationTimestamp':null}}", FILLED},
-		{&deployment, true, FILLED, FILLED},
-		{&deployment, true,
+		{&deployment, "{}", FILLED},
+		{&deployment, "{'metadata':null,'kind':null}", FILLED},
+		{&deployment, "{'metadata':{'name':'','creationTimestamp':null}}", FILLED},
+		{&deployment, FILLED, FILLED},
+		{&deployment,
 		 "{'a':1,'metadata':{'creationTimestamp':'2020','labels':{},'uid':'u'},'z':2}",
 		 "{'a':1,'apiVersion':'apps/v1','kind':'Deployment','metadata':{"
 		 "'creationTimestamp':'2020','labels':{},'name':'d','namespace':'x','uid':'u'},"
 		 "'z':2}"},
-		{&node, true, "{'metadata':{'namespace':''}}",
+		{&node, "{'metadata':{'namespace':''}}",
 		 "{'apiVersion':'v1','kind':'Node','metadata':{"
 		 "'creationTimestamp':'2026-01-02T03:04:05Z','name':'n','namespace':''}}"},
 	};
@@ -76,13 +75,9 @@ static void a_create_is_filled_in(void **state)
 static void nothing_else_is(void **state)
 {
 	static const struct example examples[] = {
-		{&deployment, false, "{}", "{}"},
-		{&deployment, false, "{'metadata':{'labels':{}}}", "{'metadata':{'labels':{}}}"},
-		{&deployment, false, "{'metadata':null,'spec':1}", "{'metadata':{},'spec':1}"},
-		{&deployment, false, FILLED, FILLED},
-		{&deployment, true, "[1]", "[1]"},
-		{&deployment, true, "null", "null"},
-		{&deployment, true, "'x'", "'x'"},
+		{&deployment, "[1]", "[1]"},
+		{&deployment, "null", "null"},
+		{&deployment, "'x'", "'x'"},
 	};
 
 	(void)state;
@@ -92,23 +87,20 @@ static void nothing_else_is(void **state)
 static void contradictions_are_told(void **state)
 {
 	static const struct example examples[] = {
-		{&deployment, true, "{'metadata':{'name':'e'}}",
+		{&deployment, "{'metadata':{'name':'e'}}",
 		 "!metadata.name is \"e\", the key says \"d\""},
-		{&deployment, false, "{'metadata':{'name':'e'}}",
-		 "!metadata.name is \"e\", the key says \"d\""},
-		{&deployment, true, "{'metadata':{'namespace':'y'}}",
+		{&deployment, "{'metadata':{'namespace':'y'}}",
 		 "!metadata.namespace is \"y\", the key says \"x\""},
-		{&node, true, "{'metadata':{'namespace':'y'}}",
+		{&node, "{'metadata':{'namespace':'y'}}",
 		 "!metadata.namespace is \"y\", the key has none"},
-		{&deployment, true, "{'kind':'deployment'}",
+		{&deployment, "{'kind':'deployment'}",
 		 "!kind is \"deployment\", the key says \"Deployment\""},
-		{&deployment, true, "{'apiVersion':'v1'}",
+		{&deployment, "{'apiVersion':'v1'}",
 		 "!apiVersion is \"v1\", the key says \"apps/v1\""},
-		{&node, true, "{'apiVersion':'/v1'}",
-		 "!apiVersion is \"/v1\", the key says \"v1\""},
-		{&deployment, true, "{'kind':7}", "!kind is of type number"},
-		{&deployment, true, "{'metadata':{'name':{}}}", "!metadata.name is of type object"},
-		{&deployment, true, "{'metadata':[]}", "!metadata is of type array"},
+		{&node, "{'apiVersion':'/v1'}", "!apiVersion is \"/v1\", the key says \"v1\""},
+		{&deployment, "{'kind':7}", "!kind is of type number"},
+		{&deployment, "{'metadata':{'name':{}}}", "!metadata.name is of type object"},
+		{&deployment, "{'metadata':[]}", "!metadata is of type array"},
 	};
 
 	(void)state;
@@ -125,13 +117,13 @@ static void what_no_catalog_could_hold_is_refused(void **state)
 	assert_int_equal(ES_RESOURCE_DEPTH_MAX, ES_CATALOG_VALUE_DEPTH_MAX);
 	es_arena_init(&arena, es_mem_default(), 4096);
 	value = nested(&arena, ES_RESOURCE_DEPTH_MAX);
-	assert_int_equal(es_resource_fill_in(&node, &value, true, NOW, &arena, &result, errmsg,
-					     sizeof(errmsg)),
-			 0);
+	assert_int_equal(
+		es_resource_fill_in(&node, &value, NOW, &arena, &result, errmsg, sizeof(errmsg)),
+		0);
 	value = nested(&arena, ES_RESOURCE_DEPTH_MAX + 1);
-	assert_int_equal(es_resource_fill_in(&node, &value, true, NOW, &arena, &result, errmsg,
-					     sizeof(errmsg)),
-			 ES_EINVAL);
+	assert_int_equal(
+		es_resource_fill_in(&node, &value, NOW, &arena, &result, errmsg, sizeof(errmsg)),
+		ES_EINVAL);
 	assert_string_equal(errmsg, "nested deeper than 122");
 	es_arena_close(&arena);
 }
@@ -151,7 +143,7 @@ static void memory_runs_out(void **state)
 
 		es_fault_mem_init(&fault, at);
 		es_arena_init(&arena, &fault.mem, 1);
-		rc = es_resource_fill_in(&deployment, &value, true, NOW, &arena, &result, errmsg,
+		rc = es_resource_fill_in(&deployment, &value, NOW, &arena, &result, errmsg,
 					 sizeof(errmsg));
 		assert_int_equal(rc, fault.fired ? ES_ENOMEM : 0);
 		es_arena_close(&arena);
