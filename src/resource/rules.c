@@ -421,6 +421,9 @@ static int patch(struct judging *j, struct es_resource_target *target,
 				ES_RESOURCE_DEPTH_MAX);
 		rc = ES_EINVAL;
 	}
+	if (rc == 0)
+		rc = es_resource_agrees(target->key, target->exists ? &target->value : NULL,
+					&object, j->arena, errmsg, sizeof(errmsg));
 	if (rc == ES_EINVAL)
 		return refuse(j, ES_RESOURCE_PATCH_REJECTED, errmsg);
 	if (rc == ES_EEXIST)

@@ -58,12 +58,13 @@ static void a_put_leaves_the_owners(void **state)
 #define APPLY(config)                                                       \
 	"{'kind':'patch'," THING                                            \
 	",'patch_type':'apply','apply':{'manager':'m','time':'T'},'patch':" \
-	"{'apiVersion':'v','kind':'W','metadata':{'uid':'u'}," config "}" BY
-#define OWNERS                                                                                   \
-	"'managedFields':[{'apiVersion':'v','fieldsType':'FieldsV1','fieldsV1':{'f:x':{},'f:y':" \
+	"{'apiVersion':'g/v1','kind':'Thing','metadata':{'uid':'u'}," config "}" BY
+#define OWNERS                                                    \
+	"'managedFields':[{'apiVersion':'g/"                      \
+	"v1','fieldsType':'FieldsV1','fieldsV1':{'f:x':{},'f:y':" \
 	"{}},'manager':'m','operation':'Apply','time':'T'}]"
-#define WIDGET(metadata, fields)                                                     \
-	"{'apiVersion':'v','kind':'W','metadata':{'generation':1," metadata "'uid':" \
+#define WIDGET(metadata, fields)                                                            \
+	"{'apiVersion':'g/v1','kind':'Thing','metadata':{'generation':1," metadata "'uid':" \
 	"'u'}," fields "}"
 	static const char *const silent[] = {"{}", "{'managedFields':null}"};
 	struct world w;
@@ -75,20 +76,22 @@ static void a_put_leaves_the_owners(void **state)
 		world_open(&w);
 		expect(&w, APPLY("'x':1,'y':2"), ES_RESOURCE_CREATED,
 		       WIDGET(OWNERS ",'resourceVersion':'1',", "'x':1,'y':2"));
-		(void)snprintf(line, sizeof(line),
-			       T_PUT("{'x':1,'y':2,'apiVersion':'v','kind':'W','metadata':%s}"),
-			       silent[i]);
+		(void)snprintf(
+			line, sizeof(line),
+			T_PUT("{'x':1,'y':2,'apiVersion':'g/v1','kind':'Thing','metadata':%s}"),
+			silent[i]);
 		expect(&w, line, ES_RESOURCE_UNCHANGED,
 		       WIDGET(OWNERS ",'resourceVersion':'1',", "'x':1,'y':2"));
-		(void)snprintf(line, sizeof(line),
-			       T_PUT("{'x':3,'y':2,'apiVersion':'v','kind':'W','metadata':%s}"),
-			       silent[i]);
+		(void)snprintf(
+			line, sizeof(line),
+			T_PUT("{'x':3,'y':2,'apiVersion':'g/v1','kind':'Thing','metadata':%s}"),
+			silent[i]);
 		expect(&w, line, ES_RESOURCE_REPLACED,
 		       WIDGET(OWNERS ",'resourceVersion':'2',", "'x':3,'y':2"));
 		/* So what is no longer applied is removed. */
 		expect(&w, APPLY("'y':2"), ES_RESOURCE_PATCHED,
-		       "{'apiVersion':'v','kind':'W','metadata':{'generation':1,"
-		       "'managedFields':[{'apiVersion':'v','fieldsType':'FieldsV1','fieldsV1':"
+		       "{'apiVersion':'g/v1','kind':'Thing','metadata':{'generation':1,"
+		       "'managedFields':[{'apiVersion':'g/v1','fieldsType':'FieldsV1','fieldsV1':"
 		       "{'f:y':{}},'manager':'m','operation':'Apply','time':'T'}],"
 		       "'resourceVersion':'3','uid':'u'},'y':2}");
 		world_close(&w);
@@ -108,11 +111,58 @@ static void a_put_leaves_the_owners(void **state)
 	world_close(&w);
 }
 
+/* What it says of its name and type is what its key says, or its catalog could not be read in again. */
+static void a_patch_does_not_contradict_the_key(void **state)
+{
+	static const struct {
+		const char *patch, *reason;
+	} cases[] = {
+		{T_MERGE("{'metadata':{'name':'b'}}"),
+		 "metadata.name is \"b\", the key says \"a\""},
+		{T_MERGE("{'metadata':{'namespace':'y'}}"),
+		 "metadata.namespace is \"y\", the key says \"x\""},
+		{T_MERGE("{'kind':['Thing']}"), "kind is of type array"},
+		{T_JSON("[{'op':'add','path':'/apiVersion','value':'v1'}]"),
+		 "apiVersion is \"v1\", the key says \"g/v1\""},
+		{"{'kind':'patch'," THING ",'patch_type':'strategic','patch':{'kind':'Other'}" BY,
+		 "kind is \"Other\", the key says \"Thing\""},
+		{"{'kind':'patch'," THING ",'patch_type':'apply','apply':{'manager':'m'},'patch':{"
+		 "'apiVersion':'v1','kind':'Thing'}" BY,
+		 "apiVersion is \"v1\", the key says \"g/v1\""},
+	};
+	struct es_resource_plan plan;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	/* An apply creates; the others need something to patch. */
+	plan_of(&w, cases[5].patch, &plan);
+	assert_int_equal(plan.outcome, ES_RESOURCE_PATCH_REJECTED);
+	expect(&w, T_PUT("{}"), ES_RESOURCE_CREATED, NULL);
+	for (size_t i = 0; i < ES_ARRAY_LEN(cases); i++) {
+		plan_of(&w, cases[i].patch, &plan);
+		assert_int_equal(plan.outcome, ES_RESOURCE_PATCH_REJECTED);
+		assert_true(es_slice_eq(plan.reason, es_slice_str(cases[i].reason)));
+	}
+	expect(&w,
+	       T_MERGE("{'apiVersion':'g/v1','kind':'Thing','metadata':{'name':'a','namespace':'x'}"
+		       "}"),
+	       ES_RESOURCE_PATCHED, NULL);
+	expect(&w, T_MERGE("{'kind':null,'metadata':{'name':''}}"), ES_RESOURCE_PATCHED, NULL);
+	/* What does not agree already, as a put of a log may have it, is no obstacle. */
+	expect(&w, T_PUT("{'kind':'Other'}"), ES_RESOURCE_REPLACED, NULL);
+	expect(&w, T_MERGE("{'spec':1}"), ES_RESOURCE_PATCHED, NULL);
+	expect(&w, T_MERGE("{'kind':'Another'}"), ES_RESOURCE_PATCHED, NULL);
+	expect(&w, T_MERGE("{'apiVersion':'v2'}"), ES_RESOURCE_PATCH_REJECTED, NULL);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(patches_are_bounded),
 		cmocka_unit_test(a_put_leaves_the_owners),
+		cmocka_unit_test(a_patch_does_not_contradict_the_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
