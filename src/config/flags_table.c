@@ -162,7 +162,7 @@ const struct es_flag es_flag_table[] = {
 	LATER_WARNS("cipher-suites", LIST, "", "there is no TLS"),
 	LATER_WARNS("tls-min-version", STRING, "TLS1.2", "there is no TLS"),
 	LATER_WARNS("tls-max-version", STRING, "", "there is no TLS"),
-	LATER_WARNS("enable-grpc-gateway", BOOL, "true", "there is no JSON gateway"),
+	LATER_WARNS("enable-grpc-gateway", BOOL, "true", "that of resources is always on, there is no /v3/ yet"),
 	LATER_WARNS("strict-reconfig-check", BOOL, "true", "members cannot be added"),
 	LATER_WARNS("max-learners", INT, "1", "members cannot be added"),
 	LATER_WARNS("pre-vote", BOOL, "true", "pre-vote is always on"),

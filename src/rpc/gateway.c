@@ -16,6 +16,7 @@
 #include "rpc/gateway.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "rpc/internal.h"
 #include "wire/grpc_text.h"
@@ -508,6 +509,47 @@ static void serve(struct es_gateway *gateway, size_t index, struct es_http_reque
 	open_call(gw, timeout_ns);
 }
 
+/*
+ * Whether a page of another origin has sent this with a browser. Browsers send some POSTs of any page without asking the
+ * server first, and all of them with these fields; other clients have neither.
+ */
+static bool is_foreign(const struct es_http_request *request)
+{
+	struct es_slice site, origin, host;
+	const uint8_t *at;
+
+	if (es_http_header(request, "sec-fetch-site", &site) &&
+	    !es_slice_eq(site, ES_SLICE("same-origin")) && !es_slice_eq(site, ES_SLICE("none")))
+		return true;
+	if (!es_http_header(request, "origin", &origin))
+		return false;
+	if (!es_http_header(request, ":authority", &host) &&
+	    !es_http_header(request, "host", &host))
+		return true;
+	/* "null", or scheme "://" host and port */
+	at = origin.len == 0 ? NULL : memchr(origin.data, '/', origin.len);
+	if (at == NULL || origin.len != (size_t)(at - origin.data) + 2 + host.len || at[1] != '/')
+		return true;
+	return strncasecmp((const char *)at + 2, (const char *)host.data, host.len) != 0;
+}
+
+static enum es_grpc_code code_of_refusal(int status)
+{
+	switch (status) {
+	case 408: return ES_GRPC_DEADLINE_EXCEEDED;
+	case 413:
+	case 431: return ES_GRPC_RESOURCE_EXHAUSTED;
+	case 503: return ES_GRPC_UNAVAILABLE;
+	default: return ES_GRPC_INVALID_ARGUMENT;
+	}
+}
+
+static void refuse(void *ctx, struct es_http_request *request, int status)
+{
+	(void)ctx;
+	answer_error(request, status, code_of_refusal(status), es_http_reason(status), NULL);
+}
+
 static void handle(void *ctx, struct es_http_request *request)
 {
 	struct es_gateway *gateway = ctx;
@@ -516,6 +558,11 @@ static void handle(void *ctx, struct es_http_request *request)
 	struct es_slice path = es_slice(request->path.data + prefix_len,
 					request->path.len - prefix_len);
 
+	if (is_foreign(request)) {
+		answer_error(request, 403, ES_GRPC_PERMISSION_DENIED,
+			     "not for pages of another origin", NULL);
+		return;
+	}
 	for (size_t i = 0; i < table->route_count; i++) {
 		if (!es_slice_eq(path, es_slice_str(table->routes[i].path)))
 			continue;
@@ -541,8 +588,11 @@ int es_rpc_gateway_register(struct es_rpc_server *server, const struct es_rpc_ga
 		return ES_ENOMEM;
 	gateway->table = table;
 	gateway->server = server;
-	gateway->handler = (struct es_http_handler){
-		.path = table->prefix, .prefix = true, .any = true, .handle = handle};
+	gateway->handler = (struct es_http_handler){.path = table->prefix,
+						    .prefix = true,
+						    .any = true,
+						    .handle = handle,
+						    .refuse = refuse};
 	for (size_t i = 0; i < table->route_count; i++) {
 		gateway->entries[i] = es_rpc_find_method(server,
 							 es_slice_str(table->routes[i].method));

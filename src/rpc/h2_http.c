@@ -223,7 +223,7 @@ void es_h2_http_begin(struct es_rpc_call *call, struct es_slice method, struct e
 static void refuse(struct es_rpc_call *call, int status)
 {
 	es_rpc_call_hold(call); /* until it is answered */
-	es_http_refuse(&call->http->request, status, NULL);
+	es_http_refuse_target(&call->http->request, call->http->target, status);
 }
 
 void es_h2_http_data(struct es_rpc_call *call, const uint8_t *data, size_t len)

@@ -117,15 +117,16 @@ static int decode_query(struct es_http_request *request, struct es_slice query)
 	return 0;
 }
 
+/* The path is left as it came when it cannot be decoded. */
 static int split_target(struct es_http_request *request, struct es_slice target)
 {
 	struct es_slice query;
-	struct es_slice path = until(strip_origin(target), '?', &query);
 	int rc;
 
-	if (path.len == 0 || path.data[0] != '/')
+	request->path = until(strip_origin(target), '?', &query);
+	if (request->path.len == 0 || request->path.data[0] != '/')
 		return ES_EINVAL;
-	rc = decode(request->arena, path, false, &request->path);
+	rc = decode(request->arena, request->path, false, &request->path);
 	return rc < 0 ? rc : decode_query(request, query);
 }
 
@@ -183,7 +184,7 @@ void es_http_dispatch(struct es_http_request *request, struct es_slice target)
 	int rc;
 
 	if (target.len > ES_HTTP_TARGET_BYTES_MAX) {
-		es_http_refuse(request, 414, NULL);
+		es_http_refuse_target(request, target, 414);
 		return;
 	}
 	rc = split_target(request, target);
@@ -220,8 +221,13 @@ void es_http_answer(struct es_http_request *request, const struct es_http_answer
 
 void es_http_refuse(struct es_http_request *request, int status, const char *allow)
 {
+	const struct es_http_entry *entry = find_handler(request);
 	char text[64];
 
+	if (entry != NULL && entry->handler->refuse != NULL) {
+		entry->handler->refuse(entry->ctx, request, status);
+		return;
+	}
 	if (status == 404)
 		snprintf(text, sizeof(text), "404 page not found\n");
 	else
@@ -232,6 +238,14 @@ void es_http_refuse(struct es_http_request *request, int status, const char *all
 					.allow = allow,
 					.body = es_slice_str(text),
 				});
+}
+
+void es_http_refuse_target(struct es_http_request *request, struct es_slice target, int status)
+{
+	struct es_slice query;
+
+	request->path = until(strip_origin(target), '?', &query);
+	es_http_refuse(request, status, NULL);
 }
 
 void es_http_respond(struct es_http_request *request, int status, const char *content_type,

@@ -254,7 +254,8 @@ static void refuse(struct es_http1 *h1, int status)
 
 	if (request != NULL) {
 		request->keep_alive = false;
-		es_http_refuse(&request->http, status, NULL);
+		es_http_refuse_target(&request->http,
+				      es_slice(request->text.data, request->target_len), status);
 	}
 	es_rpc_conn_finish(h1->conn);
 }

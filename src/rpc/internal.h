@@ -144,7 +144,7 @@ struct es_rpc_conn {
 	uint8_t preface_len; /* bytes of HTTP/2's preface that were seen */
 	uint64_t opened_ms;
 	uint64_t received_ms; /* the last bytes */
-	bool idle;            /* nothing was under way when it was drained, and no request came since */
+	bool idle; /* nothing was under way when it was drained, and no request came since */
 	uint64_t finished_ms; /* when es_rpc_conn_finish was called */
 };
 
@@ -298,8 +298,10 @@ struct es_http_request {
 void es_http_dispatch(struct es_http_request *request, struct es_slice target);
 /* `head` is filled in. */
 void es_http_answer(struct es_http_request *request, const struct es_http_answer *answer);
-/* An answer that is the status and its name. */
+/* An answer that is the status and its name, unless the handler of the request's path has one of its own. */
 void es_http_refuse(struct es_http_request *request, int status, const char *allow);
+/* The same of a request that is not whole; `target`: as far as it is known. */
+void es_http_refuse_target(struct es_http_request *request, struct es_slice target, int status);
 const char *es_http_reason(int status);
 /* As the Date field wants it. */
 #define ES_HTTP_DATE_BYTES 30

@@ -172,6 +172,20 @@ def test_only_post(member):
     answer = request(member.port, "/engenho/v1/Put")
     assert answer.status == 405 and answer.headers["Allow"] == "POST" and json.loads(answer.body)["code"] == 12
     assert request(member.port, "/engenho/v1/Nothing").status == 404
+    assert json.loads(request(member.port, "/engenho/v1/Put%zz").body)["code"] == 3
+
+
+@VERSIONS
+def test_pages_of_other_origins_do_not_write(member, new_curl, version):
+    curl = new_curl(version)
+    body = {"key": key("a"), "value": {}}
+    simple = ("-H", "Content-Type: text/plain")
+    for field in ("Origin: http://evil.example", "Origin: null", f"Origin: http://127.0.0.1:{member.port + 1}",
+                  "Sec-Fetch-Site: cross-site"):
+        status, answer = curl.status("Put", body, *simple, "-H", field)
+        assert (status, answer["code"]) == (403, 7)
+    assert curl.status("Get", {"key": key("a")})[0] == 404
+    assert curl("Put", body, *simple, "-H", f"Origin: http://127.0.0.1:{member.port}")["outcome"] == "CREATED"
 
 
 def test_large_bodies(start_member, new_curl, tmp_path):
@@ -182,8 +196,8 @@ def test_large_bodies(start_member, new_curl, tmp_path):
     status, answer = curl.status("Put", f"@{file}")
     assert (status, answer["message"]) == (400, "etcdserver: request is too large")
     file.write_text(" " * 700000)
-    done = subprocess.run(curl.command("Put", f"@{file}", "-o", "-", "-w", "%{http_code}"), capture_output=True, text=True)
-    assert done.stdout.endswith("413")
+    assert curl.status("Put", f"@{file}") == (413, {
+        "error": "Request Entity Too Large", "code": 8, "message": "Request Entity Too Large"})
 
 
 def test_a_watch_of_what_was_compacted_is_an_error(member, curl):

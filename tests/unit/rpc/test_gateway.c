@@ -334,9 +334,10 @@ static void ask_with(const char *method, const char *path, const char *name, con
 	if (use_h2) {
 		stream = pair_request(&pair, path, fields, body, true);
 	} else {
-		len = snprintf(head, sizeof(head),
-			       "%s %s HTTP/1.1\r\nHost: a\r\n%s: %s\r\nContent-Length: %zu\r\n\r\n",
-			       method, path, name, value, body.len);
+		len = snprintf(
+			head, sizeof(head),
+			"%s %s HTTP/1.1\r\nHost: test\r\n%s: %s\r\nContent-Length: %zu\r\n\r\n",
+			method, path, name, value, body.len);
 		say(head, (size_t)len);
 		if (body.len > 0)
 			say((const char *)body.data, body.len);
@@ -487,9 +488,54 @@ static void large_bodies_are_refused(void **state)
 	memset(body, ' ', sizeof(body));
 	ask_with("POST", "/g/Echo", "x-test", "hi", es_slice(body, 100000));
 	expect(200, "{}\n");
-	ask_with("POST", "/g/Echo", "x-test", "hi", es_slice(body, 100001));
-	assert_int_equal(got.status, 413);
+	ask_with("POST", "/g/Echo?a=b", "x-test", "hi", es_slice(body, 100001));
+	expect_error(413, ES_GRPC_RESOURCE_EXHAUSTED, "Request Entity Too Large");
 	assert_int_equal(pair_seen.started, 1);
+}
+
+static void broken_paths_are_refused(void **state)
+{
+	(void)state;
+	ask("/g/Echo%zz", "{}");
+	expect_error(400, ES_GRPC_INVALID_ARGUMENT, "Bad Request");
+	ask("/elsewhere%zz", "{}");
+	assert_int_equal(got.status, 400);
+	assert_string_equal(got.type, "text/plain; charset=utf-8");
+	assert_int_equal(pair_seen.started, 0);
+}
+
+static void pages_of_other_origins_are_refused(void **state)
+{
+	static const char *const good[][2] = {
+		{"origin", "http://test"},
+		{"origin", "https://TEST"},
+		{"sec-fetch-site", "same-origin"},
+		{"sec-fetch-site", "none"},
+	};
+	static const char *const bad[][2] = {
+		{"origin", "null"},
+		{"origin", ""},
+		{"origin", "test"},
+		{"origin", "http://"},
+		{"origin", "http:/test/"},
+		{"origin", "http://text"},
+		{"origin", "http://test:1"},
+		{"origin", "http://x.test"},
+		{"sec-fetch-site", "cross-site"},
+		{"sec-fetch-site", "same-site"},
+		{"sec-fetch-site", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ES_ARRAY_LEN(good); i++) {
+		ask_with("POST", "/g/Echo", good[i][0], good[i][1], ES_SLICE("{}"));
+		expect(200, "{}\n");
+	}
+	for (size_t i = 0; i < ES_ARRAY_LEN(bad); i++) {
+		ask_with("POST", "/g/Echo", bad[i][0], bad[i][1], ES_SLICE("{}"));
+		expect_error(403, ES_GRPC_PERMISSION_DENIED, "not for pages of another origin");
+	}
+	assert_int_equal(pair_seen.started, ES_ARRAY_LEN(good));
 }
 
 static void only_the_http_face_has_it(void **state)
@@ -769,6 +815,16 @@ static void a_stop_without_grace_closes_calls(void **state)
 
 /* ---- HTTP/1.1 ---- */
 
+static void broken_requests_are_refused(void **state)
+{
+	(void)state;
+	SAY("POST /g/Echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+	look();
+	expect_error(400, ES_GRPC_INVALID_ARGUMENT, "Bad Request");
+	assert_true(got.closes);
+	assert_int_equal(pair.conn->life, ES_CONN_FINISHED);
+}
+
 static void streams_are_chunked(void **state)
 {
 	(void)state;
@@ -934,6 +990,8 @@ int main(void)
 		BOTH(bad_requests_are_refused),
 		BOTH(head_has_no_body),
 		BOTH(large_bodies_are_refused),
+		BOTH(broken_paths_are_refused),
+		BOTH(pages_of_other_origins_are_refused),
 		BOTH(only_the_http_face_has_it),
 		BOTH(an_answer_may_come_later),
 		BOTH(a_deadline_passes),
@@ -950,6 +1008,7 @@ int main(void)
 		BOTH(a_stop_without_grace_closes_calls),
 		cmocka_unit_test_setup_teardown(a_stream_is_held_back_by_its_window, setup_h2,
 						teardown),
+		cmocka_unit_test_setup_teardown(broken_requests_are_refused, setup_h1, teardown),
 		cmocka_unit_test_setup_teardown(streams_are_chunked, setup_h1, teardown),
 		cmocka_unit_test_setup_teardown(http_1_0_ends_with_the_connection, setup_h1,
 						teardown),
