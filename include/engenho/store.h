@@ -572,9 +572,13 @@ ENGENHO_API engenho_code engenho_health(engenho_store *store, engenho_error *err
 ENGENHO_API engenho_code engenho_catalog_export(engenho_store *store, const char *path,
 						int64_t *ret_revision, uint64_t *ret_count,
 						engenho_error *error);
-/* Put all resources of a catalog file, `batch` (0: 100) to a transaction. What is there already and
- * differs in nothing but resourceVersion and generation is passed over, so an import that was cut
- * short is run again. ENGENHO_CATALOG: nothing was changed. */
+/*
+ * Put all resources of a catalog file, up to `batch` (0: 100) to a transaction, fewer where they are large. What is
+ * there already and differs in nothing but resourceVersion and generation is passed over. ENGENHO_CATALOG,
+ * ENGENHO_INVALID (a key): nothing was changed. What else it ends with, as a write does, may come after some
+ * transactions: what they put stays, and is counted in *ret_imported (may be NULL, as may ret_unchanged), which are set
+ * on failure too; the import is run again.
+ */
 ENGENHO_API engenho_code engenho_catalog_import(engenho_store *store, const char *path,
 						uint32_t batch, uint64_t *ret_imported,
 						uint64_t *ret_unchanged, engenho_error *error);

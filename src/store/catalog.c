@@ -363,7 +363,9 @@ struct import {
 	struct es_arena arena; /* of a batch: keys, as texts */
 	size_t batch;
 	uint64_t batch_bytes;
-	struct item *items;
+	struct item *items; /* of the batch that is being read */
+	size_t count;
+	uint64_t bytes;
 	engenho_op *ops;
 	uint64_t imported, unchanged;
 };
@@ -399,14 +401,14 @@ static int make_op(struct import *m, const struct item *item, engenho_op *op)
 }
 
 /* *ret_count: how many are to be put. */
-static int compare(struct import *m, size_t count, size_t *ret_count)
+static int compare(struct import *m, size_t *ret_count)
 {
 	struct es_arena scratch;
 	size_t puts = 0;
 	int rc = 0;
 
 	es_arena_init(&scratch, es_mem_default(), 16384);
-	for (size_t i = 0; rc == 0 && i < count; i++) {
+	for (size_t i = 0; rc == 0 && i < m->count; i++) {
 		bool there;
 
 		rc = is_there(&m->items[i], &scratch, &there);
@@ -421,10 +423,28 @@ static int compare(struct import *m, size_t count, size_t *ret_count)
 	return rc;
 }
 
-static engenho_code import_batch(struct import *m, size_t count)
+/* What is stored of a value is larger than the value: where a batch is too large, its halves may not be. */
+static engenho_code put_all(struct import *m, const engenho_op *ops, size_t count)
 {
-	struct look look = {.items = m->items, .count = count};
 	engenho_txn txn = ENGENHO_INIT(engenho_txn);
+	engenho_code code;
+
+	if (count == 0)
+		return ENGENHO_OK;
+	txn.success_count = count;
+	txn.success = ops;
+	code = engenho_txn_commit(m->store, &txn, NULL, NULL, m->error);
+	if (code == ENGENHO_OK)
+		m->imported += count;
+	if (code != ENGENHO_TOO_LARGE || count == 1)
+		return code;
+	code = put_all(m, ops, count / 2);
+	return code == ENGENHO_OK ? put_all(m, ops + count / 2, count - count / 2) : code;
+}
+
+static engenho_code import_batch(struct import *m)
+{
+	struct look look = {.items = m->items, .count = m->count};
 	engenho_code code = es_store_enter(m->store, true, m->error);
 	size_t puts = 0;
 	int rc;
@@ -433,18 +453,16 @@ static engenho_code import_batch(struct import *m, size_t count)
 		return code;
 	es_store_call_init(&look.call, m->store, run_look, NULL);
 	code = es_store_wait(&look.call, m->error);
-	rc = code == ENGENHO_OK ? compare(m, count, &puts) : 0;
+	rc = code == ENGENHO_OK ? compare(m, &puts) : 0;
 	es_store_call_close(&look.call);
 	es_store_leave(m->store);
 	if (rc < 0)
 		return es_store_fail(m->error, rc, NULL);
-	if (code != ENGENHO_OK || puts == 0)
-		return code;
-	txn.success_count = puts;
-	txn.success = m->ops;
-	code = engenho_txn_commit(m->store, &txn, NULL, NULL, m->error);
 	if (code == ENGENHO_OK)
-		m->imported += puts;
+		code = put_all(m, m->ops, puts);
+	es_arena_reset(&m->arena);
+	m->count = 0;
+	m->bytes = 0;
 	return code;
 }
 
@@ -456,28 +474,32 @@ static bool keep_key(struct es_arena *arena, struct es_resource_key *key)
 	       es_store_keep(arena, &key->name);
 }
 
+static engenho_code import_item(struct import *m, struct item *item)
+{
+	engenho_code code = ENGENHO_OK;
+
+	if (m->count == m->batch || (m->count > 0 && m->bytes + item->value.len > m->batch_bytes))
+		code = import_batch(m);
+	if (code != ENGENHO_OK)
+		return code;
+	if (!keep_key(&m->arena, &item->key))
+		return es_store_fail(m->error, ES_ENOMEM, NULL);
+	m->items[m->count++] = *item;
+	m->bytes += item->value.len;
+	return ENGENHO_OK;
+}
+
 static engenho_code import_all(struct import *m)
 {
 	engenho_code code = ENGENHO_OK;
-	uint64_t bytes = 0;
-	size_t count = 0;
-	int rc;
+	struct item item = {0};
+	int rc = 0;
 
-	while (code == ENGENHO_OK && (rc = es_catalog_next(&m->reader, &m->items[count].key,
-							   &m->items[count].value)) > 0) {
-		if (!keep_key(&m->arena, &m->items[count].key))
-			return es_store_fail(m->error, ES_ENOMEM, NULL);
-		bytes += m->items[count].value.len;
-		if (++count < m->batch && bytes < m->batch_bytes)
-			continue;
-		code = import_batch(m, count);
-		es_arena_reset(&m->arena);
-		count = 0;
-		bytes = 0;
-	}
+	while (code == ENGENHO_OK && (rc = es_catalog_next(&m->reader, &item.key, &item.value)) > 0)
+		code = import_item(m, &item);
 	if (code == ENGENHO_OK && rc < 0)
 		return es_store_fail(m->error, rc, NULL);
-	return code == ENGENHO_OK && count > 0 ? import_batch(m, count) : code;
+	return code == ENGENHO_OK && m->count > 0 ? import_batch(m) : code;
 }
 
 /* Before anything is written. */
