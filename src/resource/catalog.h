@@ -9,8 +9,7 @@
  * the bytes; files are es_catalog_load and es_catalog_save in disk/catalog_file.h. Pure.
  */
 #define ES_CATALOG_HEAD_BYTES 68
-/* Containers in each other that a value may have: five of the file's own are around it. */
-#define ES_CATALOG_VALUE_DEPTH_MAX (ES_JSON_DEPTH_MAX - 5)
+#define ES_CATALOG_VALUE_DEPTH_MAX ES_RESOURCE_DEPTH_MAX
 
 enum es_catalog_error {
 	ES_CATALOG_OK,

@@ -28,6 +28,10 @@ int es_resource_path(struct es_buf *buf, const struct es_resource_key *key);
 int es_resource_path_parse(struct es_slice path, struct es_arena *arena,
 			   struct es_resource_key *ret_key);
 
+/* Containers in each other that a resource's value may have: a catalog file has five of its own around it, and each
+ * value fits into one. What the boundary lets through and what patches make is no deeper. */
+#define ES_RESOURCE_DEPTH_MAX (ES_JSON_DEPTH_MAX - 5)
+
 /* Which resources: all of a kind, or those of one namespace. */
 struct es_resource_scope {
 	struct es_slice group, version, kind, ns;

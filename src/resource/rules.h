@@ -46,10 +46,6 @@ struct es_resource_plan {
 	const struct es_mvcc_txn *txn;
 };
 
-/* Containers in each other that a stored value may have, so that every one fits into a catalog file.
- * What the boundary lets through and what patches make is no deeper. */
-#define ES_RESOURCE_DEPTH_MAX (ES_JSON_DEPTH_MAX - 5)
-
 /*
  * The current rules. The revision stamped is es_mvcc_revision(store) + 1. Everything is allocated from `arena` or
  * points into the command and the store's versions. A stored value that is no JSON (raw writes went below

@@ -41,8 +41,7 @@ struct es_typed_write {
 	struct es_resource_command command;
 };
 
-/* Values nested deeper could not be put into a catalog file. */
-#define ES_TYPED_VALUE_DEPTH_MAX 122
+#define ES_TYPED_VALUE_DEPTH_MAX ES_RESOURCE_DEPTH_MAX
 
 /*
  * Check the command's keys and values, fill in what values leave out and the times of an apply and of a delete, and
