@@ -29,8 +29,7 @@
 #include "resource/rules.h"
 #include "resource/util.h"
 
-#define MANAGER_BYTES_MAX 128
-#define CAUSE_BYTES_MAX   (1u << 20) /* of conflicts that are told; at least one is */
+#define CAUSE_BYTES_MAX (1u << 20) /* of conflicts that are told; at least one is */
 /* Where the list of managers is: in the object and its metadata. */
 #define MANAGED_FIELDS_DEPTH 2
 
@@ -55,18 +54,6 @@ static int refuse(const struct run *run, const char *what)
 }
 
 /* ---- what is given ---------------------------------------------------------------------- */
-
-static int check_manager(const struct run *run, struct es_slice name)
-{
-	if (name.len == 0)
-		return refuse(run, "a field manager is required for apply");
-	if (name.len > MANAGER_BYTES_MAX)
-		return refuse(run, "the name of the field manager is too long");
-	for (size_t i = 0; i < name.len; i++)
-		if (name.data[i] < 0x20 || name.data[i] == 0x7f)
-			return refuse(run, "the name of the field manager has control characters");
-	return 0;
-}
 
 /* The store keeps the value that the live object has. */
 static bool is_kept(const struct es_json *live, struct es_slice name)
@@ -507,7 +494,7 @@ int es_patch_apply(const struct es_json *target, const struct es_json *config,
 		.schema = schema,
 		.apply = apply,
 	};
-	int rc = check_manager(&run, apply->manager);
+	int rc = es_manager_check(apply->manager, true, errmsg, errmsg_size);
 
 	if (rc == 0)
 		rc = take_config(&run, target, config);

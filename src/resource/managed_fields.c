@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "resource/util.h"
 
+#define NAME_BYTES_MAX 128
+
 /* ---- what nobody owns ------------------------------------------------------------------- */
 
 #define NAME(text)                                            \
@@ -44,6 +46,25 @@ const struct es_field_set *es_managed_fields_never(void)
 }
 
 /* ---- managers --------------------------------------------------------------------------- */
+
+int es_manager_check(struct es_slice name, bool applies, char *errmsg, size_t errmsg_size)
+{
+	const char *wrong = NULL;
+
+	if (applies && name.len == 0)
+		wrong = "is required for apply";
+	else if (name.len > NAME_BYTES_MAX)
+		wrong = "is longer than 128 bytes";
+	else if (!es_resource_is_utf8(name))
+		wrong = "is not UTF-8";
+	for (size_t i = 0; wrong == NULL && i < name.len; i++)
+		if (name.data[i] < 0x20 || name.data[i] == 0x7f)
+			wrong = "has a control character";
+	if (wrong == NULL)
+		return 0;
+	es_resource_say(errmsg, errmsg_size, "the field manager %s", wrong);
+	return ES_EINVAL;
+}
 
 /* By what tells one from another: 0 when it is the same. */
 static int compare(const struct es_manager *a, const struct es_manager *b)

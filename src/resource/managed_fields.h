@@ -19,6 +19,10 @@ struct es_manager {
 #define ES_MANAGERS_MAX       1000
 #define ES_MANAGED_FIELDS_MAX 250000
 
+/* Its name, as Kubernetes has it: at most 128 bytes of UTF-8 without control characters; who does not apply may have
+ * none. ES_EINVAL with `errmsg`. */
+int es_manager_check(struct es_slice name, bool applies, char *errmsg, size_t errmsg_size);
+
 struct es_managers {
 	size_t count, room;
 	struct es_manager *list;

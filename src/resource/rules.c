@@ -392,10 +392,6 @@ static int make_patched(struct judging *j, const struct es_resource_target *targ
 					  ret_object, errmsg, errmsg_size);
 	case ES_RESOURCE_PATCH_APPLY: break;
 	}
-	if (command->manager.len == 0) {
-		es_resource_say(errmsg, errmsg_size, "server-side apply needs a field manager");
-		return ES_EINVAL;
-	}
 	return es_patch_apply(target->exists ? &target->value : NULL, &command->value, schema,
 			      &apply, j->arena, ret_object, &j->plan->causes, &j->plan->cause_count,
 			      errmsg, errmsg_size);

@@ -1,11 +1,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "resource/util.h"
+#include "resource/managed_fields.h"
 #include "typed/internal.h"
 
-#define MANAGER_BYTES_MAX 128
-#define TIME_BYTES        sizeof("2026-01-01T00:00:00Z")
+#define TIME_BYTES sizeof("2026-01-01T00:00:00Z")
 
 /* RFC 3339, UTC, whole seconds. */
 static int now_text(const struct es_typed *t, struct es_arena *arena, struct es_slice *ret_text)
@@ -30,25 +29,6 @@ static int prepare_value(const struct es_resource_key *key, struct es_json *valu
 			 size_t errmsg_size)
 {
 	return es_resource_fill_in(key, value, now, arena, value, errmsg, errmsg_size);
-}
-
-/* As Kubernetes has it: at most 128 bytes, printable. */
-static int check_manager(struct es_slice manager, char *errmsg, size_t errmsg_size)
-{
-	const char *wrong = NULL;
-
-	if (manager.len > MANAGER_BYTES_MAX)
-		wrong = "is longer than 128 bytes";
-	else if (!es_resource_is_utf8(manager))
-		wrong = "is not UTF-8";
-	for (size_t i = 0; wrong == NULL && i < manager.len; i++) {
-		if (manager.data[i] < 0x20 || manager.data[i] == 0x7f)
-			wrong = "has a control character";
-	}
-	if (wrong == NULL)
-		return 0;
-	(void)snprintf(errmsg, errmsg_size, "the field manager %s", wrong);
-	return ES_EINVAL;
 }
 
 static int prepare_ops(const struct es_resource_op **ops, size_t count, struct es_slice now,
@@ -84,13 +64,10 @@ static int prepare(const struct es_typed *t, struct es_resource_command *c, stru
 	case ES_RESOURCE_PUT:
 		return prepare_value(&c->key, &c->value, now, arena, errmsg, errmsg_size);
 	case ES_RESOURCE_PATCH:
-		rc = check_manager(c->manager, errmsg, errmsg_size);
+		rc = es_manager_check(c->manager, c->patch_type == ES_RESOURCE_PATCH_APPLY, errmsg,
+				      errmsg_size);
 		if (rc < 0 || c->patch_type != ES_RESOURCE_PATCH_APPLY)
 			return rc;
-		if (c->manager.len == 0) {
-			(void)snprintf(errmsg, errmsg_size, "an apply needs a field manager");
-			return ES_EINVAL;
-		}
 		c->time = now;
 		return prepare_value(&c->key, &c->value, now, arena, errmsg, errmsg_size);
 	case ES_RESOURCE_DELETE: c->deletion_timestamp = now; return 0;

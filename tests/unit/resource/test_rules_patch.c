@@ -12,7 +12,7 @@ static void patches_are_bounded(void **state)
 	expect(&w, T_PUT("{'spec':1}"), ES_RESOURCE_CREATED, NULL);
 	plan_of(&w, "{'kind':'patch'," THING ",'patch_type':'apply','patch':{}" BY, &plan);
 	assert_int_equal(plan.outcome, ES_RESOURCE_PATCH_REJECTED);
-	assert_true(es_slice_eq(plan.reason, ES_SLICE("server-side apply needs a field manager")));
+	assert_true(es_slice_eq(plan.reason, ES_SLICE("the field manager is required for apply")));
 	for (int depth = ES_RESOURCE_DEPTH_MAX; depth < ES_RESOURCE_DEPTH_MAX + 2; depth++) {
 		static const char head[] =
 			"{\"kind\":\"patch\",\"key\":{\"group\":\"g\",\"version\":\"v1\","
