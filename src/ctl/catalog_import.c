@@ -6,7 +6,7 @@
  *
  * Alike is what a put would leave alone: resourceVersion and generation are the store's, uid and creationTimestamp of a
  * resource that is there stay as they are, and what the store fills in counts as if the file had it: so does the status
- * of a Pod, which is filled in only when it is created.
+ * of a Pod, which is filled in only when it is created, and so do managedFields, which stay when the file has none.
  *
  * A resource that is being deleted and has no finalizers left is gone: to put it over another would delete that one, so
  * it is refused.
@@ -36,6 +36,7 @@ struct held {
 	struct es_resource_key key;
 	int64_t mod_revision;
 	uint8_t hash[HASH_BYTES];
+	uint8_t unowned[HASH_BYTES]; /* without managedFields */
 };
 
 /* A resource that is to be written. */
@@ -62,11 +63,13 @@ struct import {
 /* ---- what is alike ------------------------------------------------------------------------- */
 
 static const char *const not_compared[] = {"resourceVersion", "generation", "uid",
-					   "creationTimestamp"};
+					   "creationTimestamp", "managedFields"};
 
-static int hash_value(const struct es_resource_key *key, struct es_json value,
+/* With managedFields when it is `owned`. */
+static int hash_value(const struct es_resource_key *key, struct es_json value, bool owned,
 		      struct es_arena *arena, uint8_t ret_hash[HASH_BYTES])
 {
+	size_t count = sizeof(not_compared) / sizeof(not_compared[0]) - (owned ? 1 : 0);
 	const struct es_json *metadata;
 	struct es_json left;
 	struct es_buf canonical;
@@ -74,13 +77,13 @@ static int hash_value(const struct es_resource_key *key, struct es_json value,
 	int rc = 0;
 
 	/* What cannot be filled in will be refused by the store: until then it is as it is. */
-	if (es_resource_fill_in(key, &value, ES_SLICE("1970-01-01T00:00:00Z"), arena, &left,
-				errmsg, sizeof(errmsg)) == 0)
+	if (es_resource_fill_in(key, &value, ES_SLICE("1970-01-01T00:00:00Z"), arena, &left, errmsg,
+				sizeof(errmsg)) == 0)
 		value = left;
 	metadata = es_json_get(&value, "metadata");
 	if (es_json_is(metadata, ES_JSON_OBJECT)) {
 		left = *metadata;
-		for (size_t i = 0; rc == 0 && i < 4; i++)
+		for (size_t i = 0; rc == 0 && i < count; i++)
 			rc = es_json_remove(arena, &left, es_slice_str(not_compared[i]), &left);
 		if (rc == 0)
 			rc = es_json_set(arena, &value, ES_SLICE("metadata"), &left, &value);
@@ -92,6 +95,14 @@ static int hash_value(const struct es_resource_key *key, struct es_json value,
 		es_blake3(es_buf_slice(&canonical), ret_hash);
 	es_buf_close(&canonical);
 	return rc;
+}
+
+static bool is_owned(const struct es_json *object)
+{
+	const struct es_json *fields = es_json_get(es_json_get(object, "metadata"),
+						   "managedFields");
+
+	return fields != NULL && fields->type != ES_JSON_NULL;
 }
 
 static bool is_gone(const struct es_json *object)
@@ -113,14 +124,15 @@ static int judge(const struct es_resource_key *key, struct es_slice text, const 
 	struct es_json value;
 	uint8_t hash[HASH_BYTES];
 	int rc = es_json_parse(text, ES_JSON_DEPTH_MAX, arena, &value, &error);
-	bool alike = false;
+	bool alike = false, owned = rc == 0 && is_owned(&value);
 
 	for (int created = 0; rc == 0 && !alike && created < 2; created++) {
 		if (created)
 			rc = es_resource_pod_created(key, arena, &value);
 		if (rc == 0)
-			rc = hash_value(key, value, arena, hash);
-		alike = rc == 0 && memcmp(hash, held->hash, HASH_BYTES) == 0;
+			rc = hash_value(key, value, owned, arena, hash);
+		alike = rc == 0 &&
+			memcmp(hash, owned ? held->hash : held->unowned, HASH_BYTES) == 0;
 	}
 	*ret_likeness = alike ? ALIKE : rc == 0 && is_gone(&value) ? GONE : DIFFERENT;
 	return rc == ES_ENOMEM ? rc : 0;
@@ -143,7 +155,9 @@ static int take_page(void *arg, const Engenho__V1__ListResponse *answer)
 
 		rc = es_json_parse(item.value, ES_JSON_DEPTH_MAX, &arena, &value, &error);
 		if (rc == 0)
-			rc = hash_value(&item.key, value, &arena, held.hash);
+			rc = hash_value(&item.key, value, true, &arena, held.hash);
+		if (rc == 0)
+			rc = hash_value(&item.key, value, false, &arena, held.unowned);
 		if (rc == ES_EDECODE) /* no resource: like nothing */
 			rc = 0;
 		if (rc == 0 && !(es_ctl_keep_text(&m->held_arena, &held.key.ns) &&

@@ -7,8 +7,8 @@
 #include "base/slice.h"
 
 /*
- * Texts of others on a terminal. Hidden are control characters (U+0080 to U+009F as well), ends of lines, and what turns
- * the direction of a text: they could move the cursor, or show something else than there is.
+ * Texts of others on a terminal. Hidden are control characters (U+0080 to U+009F as well), ends of lines, and what
+ * turns the direction of a text: they could move the cursor, or show something else than there is.
  */
 #define ES_CTL_NO_POINT UINT32_MAX
 

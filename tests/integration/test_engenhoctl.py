@@ -590,6 +590,18 @@ def test_import_of_a_pod_without_status(ctl):
     assert "1 written" in ctl("catalog", "import", "c.snap").stdout
 
 
+def test_import_of_what_others_apply_to(ctl):
+    value = {"metadata": {"name": "web", "labels": {"app": "web"}}, "data": {"a": "1"}}
+    ctl("catalog", "replay", "--out", "c.snap", stdin=replayed("web", value, "ConfigMap"))
+    ctl("apply", "-f", "-", stdin=WEB)
+    assert "0 written, 1 there already" in ctl("catalog", "import", "c.snap").stdout
+    assert len(ctl.json("get", "cm", "web")["metadata"]["managedFields"]) == 1
+    ctl("catalog", "export", "owned.snap")
+    assert "0 written, 1 there already" in ctl("catalog", "import", "owned.snap").stdout
+    ctl.put(WEB.replace("metadata:", "metadata:\n  managedFields: []"))
+    assert "1 written" in ctl("catalog", "import", "owned.snap").stdout
+
+
 def test_import_deletes_nothing(ctl):
     gone = {"metadata": {"name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
     log = "".join(replayed(name, gone if name == "b" else {"metadata": {"name": name}, "data": {"x": "1"}}, "ConfigMap") for name in "abc")
