@@ -439,28 +439,34 @@ static int conflict(struct judging *j, const struct es_resource_target *target, 
 	return refuse(j, ES_RESOURCE_CONFLICT, reason);
 }
 
+int es_resource_last_state(const struct es_json *value, size_t guess, int64_t revision,
+			   struct es_arena *arena, struct es_slice *ret_text)
+{
+	const struct es_json *text = es_resource_revision_text(arena, (uint64_t)revision);
+	struct es_json_member version = {.name = ES_SLICE("resourceVersion")};
+	struct es_json object = *value;
+	int rc;
+
+	if (text == NULL)
+		return ES_ENOMEM;
+	version.value = *text;
+	rc = es_resource_set_metadata(arena, &object, &version, 1);
+	return rc < 0 ? rc : es_resource_text(&object, guess + 64, arena, ret_text);
+}
+
 /* What a caller is told of the target in the end. */
 static int describe(struct judging *j, struct es_resource_target *target)
 {
 	struct es_resource_plan *plan = j->plan;
-	struct es_json_member version = {.name = ES_SLICE("resourceVersion")};
-	const struct es_json *revision;
-	int rc;
+	int rc = 0;
 
 	if (target->opaque || (!target->existed && !target->exists))
 		return 0;
-	if (!target->exists) { /* the last state, stamped with the revision of its end */
-		revision = es_resource_revision_text(j->arena, (uint64_t)j->revision);
-		if (revision == NULL)
-			return ES_ENOMEM;
-		version.value = *revision;
-		rc = es_resource_set_metadata(j->arena, &target->value, &version, 1);
-		if (rc == 0)
-			rc = es_resource_text(&target->value, target->text.len + 64, j->arena,
-					      &target->text);
-		if (rc < 0)
-			return rc;
-	}
+	if (!target->exists)
+		rc = es_resource_last_state(&target->value, target->text.len, j->revision, j->arena,
+					    &target->text);
+	if (rc < 0)
+		return rc;
 	plan->object = target->text;
 	plan->create_revision = target->create_revision;
 	plan->mod_revision = target->mod_revision;

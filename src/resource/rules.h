@@ -54,6 +54,14 @@ struct es_resource_plan {
 int es_resource_plan(const struct es_mvcc *store, const struct es_resource_command *command,
 		     struct es_arena *arena, struct es_resource_plan *ret_plan);
 
+/*
+ * The last state of what was deleted, as callers and watchers are told it: canonical JSON, with the revision of its end
+ * as its resourceVersion (metadata is made when absent; what is no object stays as it is). `guess`: about how long it
+ * is. ES_ENOMEM.
+ */
+int es_resource_last_state(const struct es_json *value, size_t guess, int64_t revision,
+			   struct es_arena *arena, struct es_slice *ret_text);
+
 /* Rules v0: the version stamped is the command's log index; the plan's revisions are the store's.
  * ES_EINVAL: a txn, which they do not have; ES_ENOMEM. */
 int es_resource_plan_v0(const struct es_mvcc *store, const struct es_resource_command *command,

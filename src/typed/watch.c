@@ -162,45 +162,28 @@ int64_t es_typed_watch_revision(const struct es_typed_watch *watch)
 
 /* ---- what changes mean ----------------------------------------------------------------------- */
 
-/* The object as it was, with the revision that it went at. What is not an object stays as it is. */
-static int stamp(struct es_slice value, int64_t revision, struct es_arena *arena,
-		 struct es_slice *ret_value)
+static int copy_value(struct es_slice value, struct es_arena *arena, struct es_slice *ret_value)
 {
-	struct es_json object, metadata, text;
-	const struct es_json *found;
+	uint8_t *copy = es_arena_alloc(arena, value.len);
+
+	if (copy == NULL)
+		return ES_ENOMEM;
+	memcpy(copy, value.data, value.len);
+	*ret_value = es_slice(copy, value.len);
+	return 0;
+}
+
+/* What is no JSON, as somebody wrote it by its path, stays as it is. */
+static int last_state(struct es_slice value, int64_t revision, struct es_arena *arena,
+		      struct es_slice *ret_value)
+{
+	struct es_json object;
 	struct es_json_error error;
-	char number[24];
-	struct es_buf out;
-	uint8_t *copy = NULL;
 	int rc = es_json_parse(value, ES_JSON_DEPTH_MAX, arena, &object, &error);
 
-	if (rc == ES_ENOMEM)
-		return rc;
-	found = rc == 0 ? es_json_get(&object, "metadata") : NULL;
-	if (!es_json_is(found, ES_JSON_OBJECT)) {
-		copy = es_arena_alloc(arena, value.len);
-		if (copy == NULL)
-			return ES_ENOMEM;
-		memcpy(copy, value.data, value.len);
-		*ret_value = es_slice(copy, value.len);
-		return 0;
-	}
-	(void)snprintf(number, sizeof(number), "%lld", (long long)revision);
-	text = es_json_string(es_slice_str(number));
-	rc = es_json_set(arena, found, ES_SLICE("resourceVersion"), &text, &metadata);
-	if (rc == 0)
-		rc = es_json_set(arena, &object, ES_SLICE("metadata"), &metadata, &object);
-	es_buf_init(&out, arena->mem);
-	if (rc == 0)
-		rc = es_json_write(&out, &object);
-	if (rc == 0)
-		copy = es_arena_alloc(arena, out.len);
-	if (copy != NULL) {
-		memcpy(copy, out.data, out.len);
-		*ret_value = es_slice(copy, out.len);
-	}
-	es_buf_close(&out);
-	return copy == NULL ? ES_ENOMEM : 0;
+	if (rc == ES_EDECODE)
+		return copy_value(value, arena, ret_value);
+	return rc < 0 ? rc : es_resource_last_state(&object, value.len, revision, arena, ret_value);
 }
 
 static int is_selected(const struct es_typed_watch *watch, struct es_slice value,
@@ -219,17 +202,6 @@ static int is_selected(const struct es_typed_watch *watch, struct es_slice value
 	*ret_selected = rc == 0 && es_selector_matches(watch->selector, &object);
 	es_arena_close(&scratch);
 	return rc == ES_EDECODE ? 0 : rc;
-}
-
-static int copy_value(struct es_slice value, struct es_arena *arena, struct es_slice *ret_value)
-{
-	uint8_t *copy = es_arena_alloc(arena, value.len);
-
-	if (copy == NULL)
-		return ES_ENOMEM;
-	memcpy(copy, value.data, value.len);
-	*ret_value = es_slice(copy, value.len);
-	return 0;
 }
 
 /* 1: an event; 0: it concerns nobody. */
@@ -270,8 +242,8 @@ static int make_event(const struct es_typed_watch *watch, const struct es_typed_
 	} else {
 		ret_event->type = ES_TYPED_DELETED;
 		ret_event->item.create_revision = change->prev.create_revision;
-		rc = stamp(change->prev.value, change->kv.mod_revision, arena,
-			   &ret_event->item.value);
+		rc = last_state(change->prev.value, change->kv.mod_revision, arena,
+				&ret_event->item.value);
 	}
 	return rc < 0 ? rc : 1;
 }

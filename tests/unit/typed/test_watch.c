@@ -126,6 +126,39 @@ static void a_deleted_object_is_stamped(void **state)
 	watching_close(&w);
 }
 
+/* Also one that has no metadata, as raw writes may leave it: the caller and the watchers are told the same. */
+static void all_are_told_the_same_last_state(void **state)
+{
+	static const char *const values[] = {"{}", "[1]", "{\"metadata\":1}"};
+	struct typed_fixture *f = *state;
+	const struct es_resource_command command = {.kind = ES_RESOURCE_DELETE,
+						    .key = thing("x", "a")};
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(values); i++) {
+		struct es_typed_event event;
+		struct watching w;
+		struct written deleted;
+		size_t count;
+		bool again;
+
+		assert_int_equal(put(f->engine, "/engenho/resources/_/v1/Thing/x/a", values[i], 0),
+				 0);
+		watching_init(f, &w);
+		watching_open(&w);
+		assert_int_equal(typed_write(f, &command, &deleted), 0);
+		assert_int_equal(
+			es_typed_watch_next(w.watch, &w.arena, &event, 1, 1, &count, &again), 0);
+		assert_int_equal(count, 1);
+		assert_true(es_slice_eq(event.item.value, es_slice_str(deleted.object)));
+		if (i == 0)
+			assert_non_null(
+				strstr(deleted.object, "{\"metadata\":{\"resourceVersion\":"));
+		else
+			assert_string_equal(deleted.object, values[i]);
+		watching_close(&w);
+	}
+}
+
 static void objects_enter_and_leave_the_selection(void **state)
 {
 	struct typed_fixture *f = *state;
@@ -375,6 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(from_now_on),
 		TEST(a_deleted_object_is_stamped),
+		TEST(all_are_told_the_same_last_state),
 		TEST(objects_enter_and_leave_the_selection),
 		TEST(scopes),
 		TEST(resume_loses_and_repeats_nothing),
