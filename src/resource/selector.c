@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /*
  * Why it looks like this
@@ -16,22 +17,22 @@
  *
  * Fields are cut at commas that have no backslash before them, and each term at its first operator; no white space is
  * dropped. Empty terms are nothing.
+ *
+ * A selector is tried on many objects: the values of a requirement are sorted when it is read, and how much there is to
+ * look up for an object is known (es_selector_cost).
  */
 
 #define LABEL_NAME_BYTES_MAX   63
 #define LABEL_PREFIX_BYTES_MAX 253
-
-struct value {
-	struct es_slice text;
-	struct value *next;
-};
+#define TEXT_BYTES_MAX         65536
 
 enum op { IN, NOT_IN, EXISTS, NOT_EXISTS, GREATER, LESS };
 
 struct label {
 	enum op op;
 	struct es_slice key;
-	struct value *values;
+	struct es_slice *values; /* sorted */
+	size_t value_count, value_room;
 	int64_t bound; /* of GREATER and LESS */
 	struct label *next;
 };
@@ -51,6 +52,7 @@ struct field {
 struct es_selector {
 	struct label *labels;
 	struct field *fields;
+	size_t cost;
 };
 
 struct errmsg {
@@ -238,18 +240,23 @@ static int take(struct parser *p, enum token token, const char *what)
 
 static int add_value(struct parser *p, struct label *label, struct es_slice text, size_t at)
 {
-	struct value *value;
-
 	if (!is_label_value(text))
 		return refuse(&p->errmsg,
 			      "label selector: not a label's value at %zu (letters, digits, '-', "
 			      "'_' and '.', the first and the last a letter or digit, at most %d)",
 			      at, LABEL_NAME_BYTES_MAX);
-	value = es_arena_alloc(p->arena, sizeof(*value));
-	if (value == NULL)
-		return ES_ENOMEM;
-	*value = (struct value){.text = text, .next = label->values};
-	label->values = value;
+	if (label->value_count == label->value_room) {
+		size_t room = label->value_room == 0 ? 4 : 2 * label->value_room;
+		struct es_slice *values = es_arena_alloc(p->arena, room * sizeof(*values));
+
+		if (values == NULL)
+			return ES_ENOMEM;
+		if (label->value_count > 0)
+			memcpy(values, label->values, label->value_count * sizeof(*values));
+		label->values = values;
+		label->value_room = room;
+	}
+	label->values[label->value_count++] = text;
 	return 0;
 }
 
@@ -264,6 +271,11 @@ static int parse_value(struct parser *p, struct label *label)
 	return add_value(p, label, text, at);
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return es_slice_cmp(*(const struct es_slice *)a, *(const struct es_slice *)b);
+}
+
 static int parse_set(struct parser *p, struct label *label)
 {
 	int rc = take(p, OPEN, "'('");
@@ -274,7 +286,10 @@ static int parse_set(struct parser *p, struct label *label)
 		advance(p);
 		rc = parse_value(p, label);
 	}
-	return rc < 0 ? rc : take(p, CLOSE, "',' or ')'");
+	if (rc < 0)
+		return rc;
+	qsort(label->values, label->value_count, sizeof(*label->values), by_text);
+	return take(p, CLOSE, "',' or ')'");
 }
 
 static int parse_one_value(struct parser *p, struct label *label)
@@ -291,7 +306,7 @@ static int parse_bound(struct parser *p, struct label *label)
 
 	if (rc < 0)
 		return rc;
-	if (!parse_int(label->values->text, &label->bound))
+	if (!parse_int(label->values[0], &label->bound))
 		return refuse(&p->errmsg, "label selector: expected an integer at %zu", at);
 	return 0;
 }
@@ -506,25 +521,37 @@ int es_selector_parse(struct es_slice labels, struct es_slice fields, struct es_
 	int rc;
 
 	selector = es_arena_calloc(arena, 1, sizeof(*selector));
+	if (labels.len > TEXT_BYTES_MAX || fields.len > TEXT_BYTES_MAX)
+		return refuse(&p.errmsg, "%s selector: longer than %d bytes",
+			      labels.len > TEXT_BYTES_MAX ? "label" : "field", TEXT_BYTES_MAX);
 	if (selector == NULL || copy(arena, &labels) < 0 || copy(arena, &fields) < 0)
 		return ES_ENOMEM;
 	p.text = labels;
 	rc = parse_labels(&p, &selector->labels);
 	if (rc == 0)
 		rc = parse_fields(fields, arena, &p.errmsg, &selector->fields);
-	if (rc == 0)
-		*ret_selector = selector;
-	return rc;
+	if (rc < 0)
+		return rc;
+	for (const struct label *label = selector->labels; label != NULL; label = label->next)
+		selector->cost++;
+	for (const struct field *field = selector->fields; field != NULL; field = field->next)
+		for (const struct part *part = field->path; part != NULL; part = part->next)
+			selector->cost++;
+	*ret_selector = selector;
+	return 0;
+}
+
+size_t es_selector_cost(const struct es_selector *selector)
+{
+	return selector == NULL ? 0 : selector->cost;
 }
 
 /* ---- matching ------------------------------------------------------------------------------ */
 
 static bool has_value(const struct label *label, struct es_slice text)
 {
-	for (const struct value *v = label->values; v != NULL; v = v->next)
-		if (es_slice_eq(v->text, text))
-			return true;
-	return false;
+	return bsearch(&text, label->values, label->value_count, sizeof(*label->values), by_text) !=
+	       NULL;
 }
 
 static bool label_matches(const struct label *label, const struct es_json *labels)

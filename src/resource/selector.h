@@ -18,11 +18,13 @@
 struct es_selector;
 
 /* Empty texts select everything. The selector lives in `arena` and copies what it needs. ES_EINVAL with `errmsg`:
- * what and where ("label selector: expected a value at 4"); ES_ENOMEM. */
+ * what and where ("label selector: expected a value at 4"); texts of more than 64 KiB as well; ES_ENOMEM. */
 int es_selector_parse(struct es_slice labels, struct es_slice fields, struct es_arena *arena,
 		      const struct es_selector **ret_selector, char *errmsg, size_t errmsg_size);
 /* `selector` NULL: yes. Only metadata.labels and the fields named are looked at. */
 bool es_selector_matches(const struct es_selector *selector, const struct es_json *object);
+/* How many members it looks up in an object, at most. */
+size_t es_selector_cost(const struct es_selector *selector);
 bool es_selector_is_everything(const struct es_selector *selector);
 
 #endif

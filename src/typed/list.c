@@ -14,6 +14,7 @@ enum {
 	SLICE_SELECTED_KEYS = 256, /* the same when each has to be read */
 	TURN_KEYS = 8192,          /* of all lists */
 	TURN_BYTES = 1 << 20,      /* of values that have to be read, in a slice and in a turn */
+	LOOKUP_BYTES = 16,         /* what looking for a member costs, as bytes that are read */
 	ITEM_BYTES = 64,           /* what an item costs beside key and value, for `bytes_max` */
 };
 
@@ -174,7 +175,7 @@ static uint64_t reading_cost(const struct es_typed_job *job, const struct es_mvc
 	if (job->selector == NULL)
 		return 0;
 	es_mvcc_version_kv(version, &kv);
-	return kv.value.len;
+	return kv.value.len + es_selector_cost(job->selector) * LOOKUP_BYTES;
 }
 
 /* How much is behind a full page, where counting takes no reading. */

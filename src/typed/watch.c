@@ -16,6 +16,7 @@
 enum {
 	PENDING_MAX = 64,
 	SCAN_MAX = 1024,
+	LOOKUPS_MAX = 65536, /* of selectors' members, in a call */
 	BATCH_BYTES = 256 * 1024,
 	TURN_WAKES = 256,
 };
@@ -307,7 +308,7 @@ int es_typed_watch_next(struct es_typed_watch *watch, struct es_arena *arena,
 			struct es_typed_event *ret_events, size_t max, size_t bytes_soft_max,
 			size_t *ret_count, bool *ret_again)
 {
-	size_t bytes = 0;
+	size_t bytes = 0, lookups = 0;
 	int rc = 0;
 
 	*ret_count = 0;
@@ -319,14 +320,14 @@ int es_typed_watch_next(struct es_typed_watch *watch, struct es_arena *arena,
 	while (watch->pending_at < watch->pending_count && *ret_count < max) {
 		struct es_typed_event *event = &ret_events[*ret_count];
 
-		if (bytes >= bytes_soft_max && !watch->within)
+		if ((bytes >= bytes_soft_max && !watch->within) || lookups >= LOOKUPS_MAX)
 			break;
-
 		rc = take_pending(watch, arena, event);
 		if (rc < 0 && *ret_count == 0)
 			return rc;
 		if (rc < 0)
 			break; /* what there is goes first */
+		lookups += 2 * es_selector_cost(watch->selector);
 		bytes += rc > 0 ? event->item.value.len + event->item.key.name.len : 0;
 		*ret_count += rc > 0 ? 1 : 0;
 		*ret_again = true;

@@ -380,6 +380,74 @@ static void memory_runs_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Many values are as good as few, and their order is nobody's business. */
+static void sets_of_many_values(void **state)
+{
+	enum { VALUES = 5000 };
+	struct fixture *f = *state;
+	const struct es_selector *in, *not_in;
+	struct es_buf text;
+
+	es_buf_init(&text, es_mem_default());
+	assert_int_equal(es_buf_append_str(&text, "a in ("), 0);
+	for (int i = 0; i < VALUES; i++)
+		assert_int_equal(es_buf_printf(&text, "v%d,", i * 7919 % VALUES * 2), 0);
+	assert_int_equal(es_buf_append_str(&text, ")"), 0);
+	assert_int_equal(es_buf_append_u8(&text, '\0'), 0);
+	assert_int_equal(parse(f, (const char *)text.data, "", &in), 0);
+	text.len = 0;
+	assert_int_equal(es_buf_append_str(&text, "a notin (b,c,a,b)"), 0);
+	assert_int_equal(es_buf_append_u8(&text, '\0'), 0);
+	assert_int_equal(parse(f, (const char *)text.data, "", &not_in), 0);
+	for (int i = -1; i < 2 * VALUES; i++) {
+		char object[64];
+		struct es_json value;
+		struct es_json_error error;
+
+		(void)snprintf(object, sizeof(object),
+			       "{\"metadata\":{\"labels\":{\"a\":\"%s%.*d\"}}}", i < 0 ? "" : "v",
+			       i < 0 ? 0 : 1, i < 0 ? 0 : i);
+		assert_int_equal(es_json_parse(es_slice_str(object), ES_JSON_DEPTH_MAX, &f->arena,
+					       &value, &error),
+				 0);
+		/* The set ends with a comma, behind which is the empty value. */
+		assert_int_equal(es_selector_matches(in, &value), i < 0 || i % 2 == 0);
+		assert_true(es_selector_matches(not_in, &value));
+	}
+	es_buf_close(&text);
+}
+
+static void costs_are_known(void **state)
+{
+	struct fixture *f = *state;
+	const struct es_selector *selector;
+
+	assert_int_equal(es_selector_cost(NULL), 0);
+	assert_int_equal(parse(f, "a,!b,c in (d,e,f)", "x.y.z=1,x!=2", &selector), 0);
+	assert_int_equal(es_selector_cost(selector), 3 + 3 + 1);
+}
+
+static void texts_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	const struct es_selector *selector;
+	char *text = malloc(65536 + 2);
+
+	assert_non_null(text);
+	memset(text, ',', 65536 + 2);
+	text[65536] = '\0';
+	assert_int_equal(parse(f, "", text, &selector), 0); /* empty terms are nothing */
+	memset(text, ' ', 65536);
+	assert_int_equal(parse(f, text, "", &selector), 0);
+	text[65536] = ' ';
+	text[65537] = '\0';
+	assert_int_equal(parse(f, text, "", &selector), ES_EINVAL);
+	assert_string_equal(f->errmsg, "label selector: longer than 65536 bytes");
+	assert_int_equal(parse(f, "", text, &selector), ES_EINVAL);
+	assert_string_equal(f->errmsg, "field selector: longer than 65536 bytes");
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +458,9 @@ int main(void)
 		TEST(fields),
 		TEST(wrong_fields),
 		TEST(everything),
+		TEST(sets_of_many_values),
+		TEST(costs_are_known),
+		TEST(texts_are_bounded),
 		TEST(zero_bytes),
 		TEST(the_texts_may_go),
 		TEST(memory_runs_out),

@@ -118,9 +118,21 @@ static inline struct es_json json_of(struct typed_fixture *f, const char *text)
 	return value;
 }
 
+/* A label selector of about 64 KiB that selects what has no labels. */
+static inline struct es_slice large_selector(struct typed_fixture *f)
+{
+	const size_t size = 65534; /* ends with "!a" */
+	char *text = es_arena_alloc(&f->engine->arena, size);
+
+	assert_non_null(text);
+	for (size_t i = 0; i < size; i++)
+		text[i] = "!a,"[i % 3];
+	return es_slice(text, size);
+}
+
 /* The revision it was written at. */
 static inline int64_t put_thing(struct typed_fixture *f, const char *ns, const char *name,
-			      const char *value)
+				const char *value)
 {
 	const struct es_resource_command command = {
 		.kind = ES_RESOURCE_PUT, .key = thing(ns, name), .value = json_of(f, value)};

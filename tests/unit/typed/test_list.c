@@ -190,6 +190,31 @@ static void a_long_list_takes_turns(void **state)
 	free(names);
 }
 
+/* What a selector looks up counts as what has to be read. */
+static void a_large_selector_takes_turns(void **state)
+{
+	enum { THINGS = 40 };
+	struct typed_fixture *f = *state;
+	struct listed l;
+	char name[16];
+	int turns = 0;
+
+	for (int i = 0; i < THINGS; i++) {
+		(void)snprintf(name, sizeof(name), "p%d", i);
+		(void)put_thing(f, "x", name, "{}");
+	}
+	list_init(f, &l, "x");
+	l.list.consistency = ES_TYPED_NOT_OLDER_THAN;
+	l.list.label_selector = large_selector(f);
+	es_typed_list_begin(f->typed, &l.list);
+	for (; !l.done; turns++)
+		(void)uv_run(&f->engine->loop, UV_RUN_NOWAIT);
+	assert_int_equal(l.status, 0);
+	assert_int_equal(l.list.count, THINGS);
+	assert_true(turns > 10);
+	es_typed_list_end(&l.list);
+}
+
 static void a_page_ends_at_its_bytes(void **state)
 {
 	struct typed_fixture *f = *state;
@@ -373,6 +398,7 @@ int main(void)
 		TEST(scopes_and_selectors),
 		TEST(pages_are_of_one_revision),
 		TEST(a_long_list_takes_turns),
+		TEST(a_large_selector_takes_turns),
 		TEST(a_page_ends_at_its_bytes),
 		TEST(tokens_of_other_lists_are_refused),
 		TEST(expired_tokens_say_so),

@@ -337,6 +337,34 @@ static void a_transaction_comes_in_one_piece(void **state)
 }
 
 /* 100 watchers of the same, each as slow as its number: all see everything, in order. */
+static void a_large_selector_takes_calls(void **state)
+{
+	enum { THINGS = 40 };
+	struct typed_fixture *f = *state;
+	struct es_typed_event events[64];
+	struct watching w;
+	size_t seen = 0, calls = 0, count;
+	char name[16];
+	bool again = true;
+
+	watching_init(f, &w);
+	w.spec.label_selector = large_selector(f);
+	watching_open(&w);
+	for (int i = 0; i < THINGS; i++) {
+		(void)snprintf(name, sizeof(name), "p%d", i);
+		(void)put_thing(f, "x", name, "{}");
+	}
+	for (; again; calls++) {
+		assert_int_equal(es_typed_watch_next(w.watch, &w.arena, events, 64, SIZE_MAX,
+						     &count, &again),
+				 0);
+		seen += count;
+	}
+	assert_int_equal(seen, THINGS);
+	assert_true(calls > 10);
+	watching_close(&w);
+}
+
 static void watchers_of_different_speed(void **state)
 {
 	enum { WATCHERS = 100, CHANGES = 300 };
@@ -415,6 +443,7 @@ int main(void)
 		TEST(a_compacted_start_says_so),
 		TEST(bookmarks),
 		TEST(a_transaction_comes_in_one_piece),
+		TEST(a_large_selector_takes_calls),
 		TEST(watchers_of_different_speed),
 		TEST(selectors_that_are_wrong_are_told),
 	};
