@@ -83,6 +83,8 @@ struct es_typed_list {
 	size_t count;
 	const struct es_typed_item *items;
 	struct es_slice next_token; /* empty: this was the last page */
+	/* Exact, but that what is no resource counts as well: raw writes under ES_RESOURCE_ROOT are the writer's own
+	 * risk. */
 	int64_t remaining;
 	/* Own. */
 	struct es_typed_job *job;
