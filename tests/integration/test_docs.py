@@ -67,14 +67,14 @@ def matches(got, expected):
     return got == expected
 
 
-def run(script, env, expected_lines):
-    """What it prints; of a watch so many lines."""
-    proc = subprocess.Popen(["bash", "-ec", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+def run(command, env, folder, expected_lines=None):
+    """What it prints; or so many lines of it."""
+    proc = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=folder)
     try:
-        if "curl" in script and "$API/Watch" in script:
+        if expected_lines is not None:
             return "".join(proc.stdout.readline() for _ in range(expected_lines))
         out, errors = proc.communicate(timeout=30)
-        assert proc.returncode == 0 and not errors, f"{script}\n{errors}"
+        assert proc.returncode == 0 and not errors, f"{command}\n{errors}"
         return out
     finally:
         proc.kill()
@@ -89,23 +89,27 @@ def env(tmp_path):
     return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "no_proxy": "*"}
 
 
-def test_the_guide_to_resources(member, env):
+def test_the_guide_to_resources(member, env, tmp_path):
     found = blocks()
     assert found[0][0] == "sh" and found[0][1].startswith("API=")
-    ran = {"curl": 0, "grpcurl": 0}
-    for i, (language, text) in enumerate(found):
-        if language != "sh" or i == 0:
+    (tmp_path / "proto").symlink_to(ROOT / "proto")
+    ran = {"curl": 0, "grpcurl": 0, "protoc": 0, "python": 0}
+    for (language, text), (next_language, answer) in zip(found[1:], [*found[2:], ("", "")]):
+        script = (found[0][1] + text if language == "sh" else text).replace("127.0.0.1:2379", member.endpoint)
+        if language == "python":
+            ran["python"] += 1
+            assert next_language == "text" and run([sys.executable, "-c", script], env, tmp_path) == answer
+        if language != "sh":
             continue
-        answer = found[i + 1][1] if i + 1 < len(found) and found[i + 1][0] == "json" else None
         program = text.split()[0]
         ran[program] += 1
-        assert (program == "curl") == (answer is not None), text
-        expected = values(answer or "")
-        script = (found[0][1] + text).replace("127.0.0.1:2379", member.endpoint)
-        out = values(run(script, env, len(expected)))
-        if answer is not None:
+        assert (program == "curl") == (next_language == "json"), text
+        expected = values(answer) if program == "curl" else []
+        is_watch = program == "curl" and "$API/Watch" in text
+        out = values(run(["bash", "-ec", script], env, tmp_path, len(expected) if is_watch else None))
+        if program == "curl":
             assert matches(out, expected), f"{text}\nsays\n{json.dumps(out, indent=2)}\nand not\n{answer}"
-    assert ran["curl"] >= 12 and ran["grpcurl"] >= 4
+    assert ran["curl"] >= 12 and ran["grpcurl"] >= 4 and ran["protoc"] == ran["python"] == 1
 
 
 def test_what_matches_what():
