@@ -365,7 +365,7 @@ size_t es_json_format_double(double number, char out[ES_JSON_DOUBLE_MAX])
 	uint64_t bits = bits_of(number);
 	struct decimal decimal = {0, 0};
 	char digits[20];
-	int32_t at = sizeof(digits);
+	char *at = digits + sizeof(digits); /* no index: clang 14 loses what is stored through one */
 	int32_t count;
 	char *end = out;
 
@@ -379,10 +379,10 @@ size_t es_json_format_double(double number, char out[ES_JSON_DOUBLE_MAX])
 		decimal.exponent++;
 	}
 	do {
-		digits[--at] = (char)('0' + decimal.digits % 10);
+		*--at = (char)('0' + decimal.digits % 10);
 		decimal.digits /= 10;
 	} while (decimal.digits > 0);
-	count = (int32_t)sizeof(digits) - at;
-	end = put_decimal(end, digits + at, count, decimal.exponent + count - 1);
+	count = (int32_t)(digits + sizeof(digits) - at);
+	end = put_decimal(end, at, count, decimal.exponent + count - 1);
 	return (size_t)(end - out);
 }
