@@ -510,8 +510,8 @@ static void serve(struct es_gateway *gateway, size_t index, struct es_http_reque
 }
 
 /*
- * Whether a page of another origin has sent this with a browser. Browsers send some POSTs of any page without asking the
- * server first, and all of them with these fields; other clients have neither.
+ * Whether a page of another origin has sent this with a browser. Browsers send some POSTs of any page without asking
+ * the server first, and all of them with these fields; other clients have neither.
  */
 static bool is_foreign(const struct es_http_request *request)
 {

@@ -16,12 +16,12 @@
  * Server-streaming: 200 and one line for each message, as it comes; a failure behind the first of them is a last line
  * like that above, one before it has its HTTP status. Chunked in HTTP/1.1, up to the end of the connection in HTTP/1.0.
  * The field Grpc-Timeout ("5S") sets a deadline. What is not served says so in the same form: other methods than POST
- * (405), paths without a route (404), too large a body (413), broken HTTP (400), and what the page of another origin sends
- * with a browser (403): its Origin is not the request's host, or its Sec-Fetch-Site neither same-origin nor none.
+ * (405), paths without a route (404), too large a body (413), broken HTTP (400), and what the page of another origin
+ * sends with a browser (403): its Origin is not the request's host, or its Sec-Fetch-Site neither same-origin nor none.
  *
  * Sources: unary calls are as with grpc-gateway, by which etcd serves /v3/. Its streams are not: there each line is
- * {"result":MESSAGE} or {"error":{...}}. /v3/ will need that as a setting of the table, and bidirectional methods, which
- * its watches and leases are.
+ * {"result":MESSAGE} or {"error":{...}}. /v3/ will need that as a setting of the table, and bidirectional methods, as
+ * its watches and the keeping alive of leases are.
  */
 struct ProtobufCMessageDescriptor;
 struct es_wire_json_options;

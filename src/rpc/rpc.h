@@ -195,8 +195,9 @@ struct es_http_handler {
 	bool any;  /* every method; `post` does not matter then */
 	/* Must answer, at once or later, exactly once. */
 	void (*handle)(void *ctx, struct es_http_request *request);
-	/* Instead, what was refused before `handle` could see it: too large a body, broken HTTP. Must answer at once, with
-	 * this HTTP status. NULL: the status and its name are answered as text. */
+	/* Instead, what was refused before `handle` could see it: too large a body, broken HTTP.
+	 * Must answer at once, with this HTTP status. NULL: the status and its name are answered as
+	 * text. */
 	void (*refuse)(void *ctx, struct es_http_request *request, int status);
 };
 

@@ -13,8 +13,8 @@
  *
  * Read: names in either form; numbers as numbers or strings, integers also as "1.0" and "1e17" as long as they are
  * integers and in range, all without space around them; enums by name or number; base64 of either alphabet; null for
- * "not set", also where JSON stands in place. A name that the message does not have is an error, and so is a field that is
- * there twice, under one name or both, and a text with a NUL character.
+ * "not set", also where JSON stands in place. A name that the message does not have is an error, and so is a field that
+ * is there twice, under one name or both, and a text with a NUL character.
  *
  * Not there: maps and the well-known types (Timestamp and the like), which no message of ours has.
  */

@@ -43,8 +43,8 @@ static int64_t parse_exponent(const uint8_t *at, const uint8_t *end)
 }
 
 /*
- * The magnitude of a JSON number, exactly, however it is written: "10", "10.0", "1e1". Zeros are held back until another
- * digit follows, so only a number that is too large itself is too large here. NULL, or what is wrong.
+ * The magnitude of a JSON number, exactly, however it is written: "10", "10.0", "1e1". Zeros are held back until
+ * another digit follows, so only a number that is too large itself is too large here. NULL, or what is wrong.
  */
 static const char *parse_integer(struct es_slice text, uint64_t *ret_number)
 {

@@ -131,70 +131,26 @@ static void lists_of_every_length(void **state)
 	}
 }
 
-static void integers_however_they_are_written(void **state)
+static void integers_as_numbers_or_strings(void **state)
 {
-	static const char *const texts[][2] = {
-		{"1.0", "1"},
-		{"\"1.0\"", "1"},
-		{"-0", NULL},
-		{"0.000", NULL},
-		{"0e999", NULL},
-		{"1e17", "100000000000000000"},
-		{"\"1E+17\"", "100000000000000000"},
-		{"9007199254740993.0", "9007199254740993"},
-		{"9223372036854775807.00", "9223372036854775807"},
-		{"-922337203685477580.8e1", "-9223372036854775808"},
-		{"0.00000000000000000000000000000012e32", "12"},
-		{"50000000000000000000000000000e-28", "5"},
-		{"120", "120"},
-	};
-	struct ctx *c = *state;
-	char text[100], expected[100];
-
-	for (size_t i = 0; i < ES_ARRAY_LEN(texts); i++) {
-		(void)snprintf(text, sizeof(text), "{\"limit\":%s}", texts[i][0]);
-		(void)snprintf(expected, sizeof(expected), "{\"limit\":\"%s\"}", texts[i][1]);
-		assert_round(c, &etcdserverpb__range_request__descriptor, text, &plain,
-			     texts[i][1] == NULL ? "{}" : expected);
-	}
-}
-
-static void what_is_no_integer_is_refused(void **state)
-{
-	static const char *const texts[] = {
-		"\" 1\"",
-		"\"1 \"",
-		"\"1\\n\"",
-		"\"\"",
-		"\"+1\"",
-		"\"01\"",
-		"\"0x1\"",
-		"\"1e\"",
-		"\"-\"",
-		"1.5",
-		"1e-1",
-		"true",
-		"9007199254740992.5",
-		"\"NaN\"",
-	};
-	static const char *const large[] = {
-		"9223372036854775808", "-9223372036854775809",     "9223372036854775808.0",  "1e19",
-		"\"1e300\"",           "100000000000000000000000", "18446744073709551616e0",
-	};
+	static const char *const good[] = {"7", "\"7\"", "7.0", "\"0.7e1\""};
+	static const char *const wrong[] = {"\" 7\"", "\"7 \"", "\"\"", "\"+7\"",
+					    "7.5",    "true",   "{}",   "\"NaN\""};
 	struct ctx *c = *state;
 	ProtobufCMessage *message;
-	char text[100];
+	char text[40];
 
-	for (size_t i = 0; i < ES_ARRAY_LEN(texts) + ES_ARRAY_LEN(large); i++) {
-		bool is_large = i >= ES_ARRAY_LEN(texts);
-
-		(void)snprintf(text, sizeof(text), "{\"limit\":%s}",
-			       is_large ? large[i - ES_ARRAY_LEN(texts)] : texts[i]);
+	for (size_t i = 0; i < ES_ARRAY_LEN(good); i++) {
+		(void)snprintf(text, sizeof(text), "{\"limit\":%s}", good[i]);
+		assert_round(c, &etcdserverpb__range_request__descriptor, text, &plain,
+			     "{\"limit\":\"7\"}");
+	}
+	for (size_t i = 0; i < ES_ARRAY_LEN(wrong); i++) {
+		(void)snprintf(text, sizeof(text), "{\"limit\":%s}", wrong[i]);
 		assert_int_equal(
 			read(c, &etcdserverpb__range_request__descriptor, text, &plain, &message),
 			ES_EDECODE);
-		assert_string_equal(c->errmsg, is_large ? "limit: the number is out of range"
-							: "limit: expected an integer");
+		assert_string_equal(c->errmsg, "limit: expected an integer");
 	}
 }
 
@@ -399,8 +355,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(json_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(null_is_not_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(lists_of_every_length, setup, teardown),
-		cmocka_unit_test_setup_teardown(integers_however_they_are_written, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_no_integer_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(integers_as_numbers_or_strings, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_with_a_fraction, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_in_place_that_are_no_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(json_over_several_lines_becomes_one, setup,
