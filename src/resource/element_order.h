@@ -28,8 +28,8 @@ int64_t es_element_find(const struct es_element_index *index, const struct es_js
 /*
  * The elements in the order that Kubernetes gives them: those that are in `order` as there, the others as in `live`,
  * and of two neighbours from both the one that is first in `live`, when both are there; else the one in `order`.
- * Those that are to be deleted (some are left where a patch has an element twice) are behind all others that are, or are
- * not, in `order`. ES_EINVAL when an element of a list has no key; ES_ENOMEM.
+ * Those that are to be deleted (some are left where a patch has an element twice) are behind all others that are, or
+ * are not, in `order`. ES_EINVAL when an element of a list has no key; ES_ENOMEM.
  */
 int es_element_order(const struct es_json *elements, const struct es_json *order,
 		     const struct es_json *live, const char *merge_key, struct es_arena *arena,

@@ -25,8 +25,8 @@
  * Where the rules as they are written down leave something open, this does what the program did whose logs it has to
  * replay; docs/formats/resource-commands.md has the list.
  */
-/* What a patch may make of an object that was smaller: what a put may be when --max-request-bytes is not set, but not
- * that flag: members may differ in it, and not in what a command does. Answers stay within 4 MiB, gRPC's usual bound. */
+/* What a patch may make of an object that was smaller: as much as a put may be when --max-request-bytes is not set.
+ * (Members may differ in that flag, and not in what a command does.) Answers stay within 4 MiB, gRPC's usual bound. */
 #define PATCHED_BYTES_MAX (3u << 19)
 #define REASON_BYTES      512
 

@@ -360,7 +360,7 @@ static int take_apart(const struct patcher *p, const struct path *path, const st
 
 /*
  * What is left of the original, *ret_kept items, and behind it what the patch adds. An item that the patch has twice is
- * added, and then merged with; its directives are dropped after that only, as they have a say in the order of its lists.
+ * added, and then merged with; its directives are dropped after that, as they have a say in the order of its lists.
  */
 static int merge_items(const struct patcher *p, const struct path *path,
 		       const struct es_json *original, const struct es_json *patch,

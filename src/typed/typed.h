@@ -145,8 +145,8 @@ void es_typed_watch_close(struct es_typed_watch *watch);
  * Up to `max` events, and no further revision once `bytes_soft_max` bytes are taken; looks at a
  * bounded number of changes. *ret_count may be 0 with *ret_again true: call again in a later turn of
  * the loop. Events of one revision come in one call unless there are more than 64 of them or than
- * `max`, or the selector is a very large one. ES_ECOMPACTED: "too old resource version"; ES_ENOMEM: nothing was taken, try again. `arena`
- * backs the events.
+ * `max`, or the selector is a very large one. ES_ECOMPACTED: "too old resource version"; ES_ENOMEM:
+ * nothing was taken, try again. `arena` backs the events.
  */
 int es_typed_watch_next(struct es_typed_watch *watch, struct es_arena *arena,
 			struct es_typed_event *ret_events, size_t max, size_t bytes_soft_max,

@@ -7,7 +7,7 @@ static void replay_vector(const char *name)
 	struct es_slice commands = read_vector("catalog-v1/%s.jsonl", name);
 	struct es_slice outcomes = read_vector("catalog-v1/%s.ops", name);
 	struct es_slice snapshot = read_vector("catalog-v1/%s.snap", name);
-	struct es_slice line, expected;
+	struct es_slice line, expected = es_slice(NULL, 0);
 	struct world w;
 	struct es_buf file;
 	char errmsg[512];

@@ -100,8 +100,10 @@ static void an_apply_that_says_nothing_new(void **state)
 {
 	static const char *const again[] = {
 		"{\"spec\":{\"n\":1}}",
-		"{\"metadata\":{\"uid\":\"other\",\"resourceVersion\":\"1\",\"generation\":7,"
-		"\"creationTimestamp\":\"2000-01-01T00:00:00Z\"},\"spec\":{\"n\":1}}",
+		"{\"metadata\":{\"uid\":\"u\",\"resourceVersion\":\"1\",\"generation\":7},\"spec\":"
+		"{\"n\":1}}",
+		"{\"metadata\":{\"creationTimestamp\":\"2000-01-01T00:00:00Z\"},\"spec\":{\"n\":1}"
+		"}",
 		"{\"metadata\":{\"creationTimestamp\":null,\"name\":\"a\"},\"spec\":{\"n\":1}}",
 	};
 	struct typed_fixture *f = *state;
