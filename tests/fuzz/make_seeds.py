@@ -323,11 +323,11 @@ def selector():
 
 
 def token():
-    """A byte that says what follows: 0 a text, 1 revision and path."""
+    """A byte that says what follows: 0 a text, 1 revision, how many are left, and path."""
     return {
-        "parts": b"\1" + u64(600) + b"/engenho/resources/_/v1/Pod/a/b",
-        "no-path": b"\1" + u64(2),
-        "text": b"\0AQcAAAAAAAAAL2VuZ2VuaG8vcmVzb3VyY2VzL18vdjEvUG9kL2EvYi5V3TjrVuFpj7LGAIFnCLE",
+        "parts": b"\1" + u64(600) + u64(11) + b"/engenho/resources/_/v1/Pod/a/b",
+        "no-path": b"\1" + u64(2) + u64(0),
+        "text": b"\0AQcAAAAAAAAACwAAAAAAAAAvZW5nZW5oby9yZXNvdXJjZXMvXy92MS9Qb2QvYS9ihNwdrv7QMhEU4DvXBmtMYQ",
     }
 
 
