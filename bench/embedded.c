@@ -91,7 +91,11 @@ static const char *name_of(uint64_t number)
 
 static engenho_key key_of(uint64_t number)
 {
-	return (engenho_key){"", "v1", "ConfigMap", "default", name_of(number)};
+	return (engenho_key){.group = "",
+			     .version = "v1",
+			     .kind = "ConfigMap",
+			     .ns = "default",
+			     .name = name_of(number)};
 }
 
 /* As long as the path of the resource. */

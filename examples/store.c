@@ -9,7 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const engenho_key settings = {"", "v1", "ConfigMap", "default", "settings"};
+static const engenho_key settings = {.group = "",
+				     .version = "v1",
+				     .kind = "ConfigMap",
+				     .ns = "default",
+				     .name = "settings"};
 
 static int failed(const char *what, const engenho_error *error)
 {

@@ -25,16 +25,41 @@
  * ENGENHO_UNAVAILABLE (engenho_dispatch -1). Then it joins the threads, closes the watches, and calls engenho_close.
  * To end one thread that waits for a watch: engenho_watch_cancel, join it, engenho_watch_close.
  *
- * Memory. What a function returns through a `ret_` parameter belongs to the caller, who frees it with
- * the function named beside it; pointers inside it live as long as it does. Nothing is returned on
- * failure. Arguments are copied before a function returns.
+ * Memory. What a function returns through a `ret_` parameter belongs to the caller, who frees it with the function
+ * named beside it, in any thread, before or after the store is closed; pointers inside it live as long as it does.
+ * NULL is allowed there. Nothing is returned on failure, unless it is said. Arguments are copied before a function
+ * returns.
  *
- * Errors. Functions return 0, or an engenho_code above 0 and fill in `error` (which may be NULL). What
- * the rules of resources refuse (a conflict, a patch that does not fit) is no error but an outcome.
+ * Errors. Functions return 0, or an engenho_code above 0 and fill in `error` (which may be NULL). What the rules of
+ * resources refuse (a conflict, a patch that does not fit) is no error but an outcome.
  *
- * ABI. Symbols are versioned (ENGENHO_1). Structs that callers fill in begin with `size` and are initialised with
- * ENGENHO_INIT, so that members can be added at their end.
+ * What a write that failed has done:
+ *
+ *   nothing     ENGENHO_INVALID, ENGENHO_NOT_FOUND, ENGENHO_EXISTS, ENGENHO_COMPACTED, ENGENHO_FUTURE,
+ *               ENGENHO_NO_SPACE, ENGENHO_TOO_LARGE, ENGENHO_BUSY, ENGENHO_UNSUPPORTED; and whatever an asynchronous
+ *               function itself returns
+ *   not known   ENGENHO_UNAVAILABLE, ENGENHO_TIMEOUT, ENGENHO_IO, ENGENHO_NO_MEMORY (of the answer, when it was done),
+ *               ENGENHO_CORRUPT, ENGENHO_INTERNAL: read, or write again with `expected` or compares
+ *
+ * A disk that cannot be written, and memory that runs out while a write is applied, end the store, as its state could
+ * not be trusted any more: all calls and watches end with ENGENHO_UNAVAILABLE and the reason as the message. Close it
+ * and open it again; what was answered is there.
+ *
+ * fork(2). A child must not use a store of its parent, nor close it: its thread is not there. The child holds the lock
+ * of the data folder until it ends or calls exec(3) (the descriptors are closed then): until then the folder cannot be
+ * opened again, though the parent has closed it. Open a store after the fork, in the process that uses it.
+ *
+ * ABI. Symbols are versioned (ENGENHO_1). Structs that callers fill in begin with `size`, which ENGENHO_INIT sets, so
+ * that members can be added at their end: those that a caller does not know are zero, and those that the library does
+ * not know have to be (else ENGENHO_INVALID; engenho_get_stats zeroes them). Structs that stand in arrays have
+ * `reserved` members instead, which are zero: leave them so (designated initialisers do), or it is ENGENHO_INVALID.
+ * Results only grow at their end, and callers never make one.
  */
+/* The version of this header; engenho_version() is that of the library. */
+#define ENGENHO_VERSION_MAJOR 0
+#define ENGENHO_VERSION_MINOR 1
+#define ENGENHO_VERSION_PATCH 0
+
 /* engenho_list_options options = ENGENHO_INIT(engenho_list_options); */
 #ifdef __cplusplus
 template <typename T> inline T engenho_init()
@@ -74,9 +99,8 @@ typedef enum engenho_code {
 	ENGENHO_EXISTS = 3,       /* "exists": a lease of that id */
 	ENGENHO_COMPACTED = 4,    /* "compacted": too old a version; list again */
 	ENGENHO_FUTURE = 5,       /* "future": too large a version, even after waiting */
-	ENGENHO_TIMEOUT = 6,      /* "timeout": a write may or may not have happened */
-	ENGENHO_UNAVAILABLE = 7,  /* "unavailable": no leader, or the store is closing;
-				    * a write that was under way may have happened */
+	ENGENHO_TIMEOUT = 6,      /* "timeout": what was waited for did not come in time */
+	ENGENHO_UNAVAILABLE = 7,  /* "unavailable": no leader, or the store is closing, or has failed */
 	ENGENHO_NO_SPACE = 8,     /* "no_space": the quota or the disk; reads and deletes work */
 	ENGENHO_TOO_LARGE = 9,    /* "too_large": a request */
 	ENGENHO_NO_MEMORY = 10,   /* "no_memory" */
@@ -96,6 +120,7 @@ typedef struct engenho_error {
 	engenho_code code;
 	const char *kind;  /* static */
 	char message[512]; /* for people: what and where */
+	void *reserved[4];
 } engenho_error;
 
 /* The kind string of a code; static. */
@@ -124,11 +149,10 @@ ENGENHO_API engenho_code engenho_config_set(engenho_config *config, const char *
 					    const char *value, engenho_error *error);
 
 /*
- * Open the store, and return when it has loaded its data: all that was ever answered can be read, and a single member
- * leads (a voter among others: engenho_wait_for_leader). A new folder becomes the single member of its own cluster,
- * or a voter of the one that "initial-cluster" names (several members are ENGENHO_UNSUPPORTED still).
- * The config is copied. ENGENHO_LOCKED, ENGENHO_CORRUPT, ENGENHO_IO, ENGENHO_NO_SPACE,
- * ENGENHO_INVALID, ENGENHO_NO_MEMORY.
+ * Open the store, and return when it has loaded its data and leads: all that was ever answered can be read, and writes
+ * work. Takes as long as that takes. A new folder becomes the single member of its own cluster; an "initial-cluster" of
+ * several members is ENGENHO_UNSUPPORTED in this version. The config is copied. ENGENHO_LOCKED, ENGENHO_CORRUPT,
+ * ENGENHO_IO, ENGENHO_NO_SPACE, ENGENHO_INVALID, ENGENHO_NO_MEMORY.
  */
 ENGENHO_API engenho_code engenho_open(const engenho_config *config, engenho_store **ret_store,
 				      engenho_error *error);
@@ -166,6 +190,7 @@ typedef struct engenho_key {
 	const char *kind;
 	const char *ns;
 	const char *name;
+	void *reserved[2];
 } engenho_key;
 
 typedef struct engenho_resource {
@@ -173,6 +198,7 @@ typedef struct engenho_resource {
 	engenho_bytes value; /* canonical JSON, UTF-8; a NUL byte follows */
 	int64_t create_revision;
 	int64_t mod_revision; /* the resource version */
+	void *reserved[4];
 } engenho_resource;
 
 typedef enum engenho_reason {
@@ -216,6 +242,7 @@ typedef struct engenho_write_options {
 typedef struct engenho_cause {
 	const char *manager;
 	const char *field; /* ".spec.replicas" */
+	void *reserved[2];
 } engenho_cause;
 
 typedef struct engenho_write_result {
@@ -230,7 +257,12 @@ typedef struct engenho_write_result {
 } engenho_write_result;
 ENGENHO_API void engenho_write_result_free(engenho_write_result *result);
 
-/* `options` NULL: unconditional, by the operator. ret_result may be NULL. Durable when they return. */
+/*
+ * Each waits, and is durable when it returns. `options` NULL: unconditional, by the operator. ret_result may be NULL.
+ * ENGENHO_INVALID: a key, JSON, options or a patch that cannot be read; ENGENHO_TOO_LARGE: above max-request-bytes;
+ * ENGENHO_NO_SPACE; ENGENHO_BUSY; and what leaves a write open (above). That there is no such resource to patch or to
+ * delete is an outcome.
+ */
 ENGENHO_API engenho_code engenho_put(engenho_store *store, const engenho_key *key,
 				     engenho_bytes value, const engenho_write_options *options,
 				     engenho_write_result **ret_result, engenho_error *error);
@@ -245,12 +277,14 @@ ENGENHO_API engenho_code engenho_delete(engenho_store *store, const engenho_key 
 typedef struct engenho_compare {
 	engenho_key key;
 	int64_t mod_revision; /* 0: there is no such resource */
+	void *reserved[4];
 } engenho_compare;
 
 typedef struct engenho_op {
 	engenho_key key;
 	bool is_delete;
 	engenho_bytes value; /* of a put */
+	void *reserved[4];
 } engenho_op;
 
 typedef struct engenho_txn {
@@ -260,7 +294,8 @@ typedef struct engenho_txn {
 	const engenho_op *success, *failure;
 } engenho_txn;
 
-/* All of a branch at one revision, or nothing. Of the options only the reason counts. */
+/* All of a branch at one revision, or nothing. Of the options only the reason counts. Waits; fails as a put does, and
+ * with ENGENHO_INVALID for more than max-txn-ops compares or operations of a branch. */
 ENGENHO_API engenho_code engenho_txn_commit(engenho_store *store, const engenho_txn *txn,
 					    const engenho_write_options *options,
 					    engenho_write_result **ret_result,
@@ -301,7 +336,7 @@ typedef enum engenho_consistency {
 
 typedef struct engenho_list_options {
 	size_t size;
-	const char *group, *version, *kind; /* kind NULL: every resource there is */
+	const char *group, *version, *kind; /* kind NULL: every resource there is; group NULL: as "" */
 	const char *ns;                     /* NULL: all namespaces, and those without one */
 	const char *label_selector, *field_selector; /* NULL: all */
 	int64_t limit;                               /* 0: all */
@@ -319,9 +354,14 @@ typedef struct engenho_list_result {
 } engenho_list_result;
 ENGENHO_API void engenho_list_result_free(engenho_list_result *result);
 
+/*
+ * Each waits. A large list is read and copied in slices, and holds nobody's calls up; without a limit all of it is one
+ * block of memory. ENGENHO_INVALID: options, a selector, a token; ENGENHO_COMPACTED and ENGENHO_FUTURE: the revision is
+ * not there any more, or not yet; ENGENHO_UNAVAILABLE; ENGENHO_NO_MEMORY.
+ */
 ENGENHO_API engenho_code engenho_list(engenho_store *store, const engenho_list_options *options,
 				      engenho_list_result **ret_result, engenho_error *error);
-/* A list of one. ENGENHO_NOT_FOUND. */
+/* A list of one. ENGENHO_NOT_FOUND; else as above. */
 ENGENHO_API engenho_code engenho_get(engenho_store *store, const engenho_key *key,
 				     engenho_consistency consistency, int64_t revision,
 				     engenho_list_result **ret_result, engenho_error *error);
@@ -352,6 +392,7 @@ typedef struct engenho_event {
 	engenho_event_type type;
 	engenho_resource resource;
 	int64_t revision;
+	void *reserved[4];
 } engenho_event;
 
 typedef struct engenho_events {
@@ -368,8 +409,13 @@ typedef struct engenho_watch_options {
 	const char *label_selector, *field_selector;
 	int64_t from_revision;         /* what changed after it; 0: from now on */
 	uint32_t bookmark_interval_ms; /* 0: none */
+	const char *name;              /* the one resource of that name, in `ns`, or, ns NULL, in none; NULL: all */
 } engenho_watch_options;
 
+/*
+ * Waits for the store, not for events. A revision in the future is waited for; one that is compacted is told by
+ * engenho_watch_next. ENGENHO_INVALID: options or a selector; ENGENHO_UNAVAILABLE; ENGENHO_NO_MEMORY.
+ */
 ENGENHO_API engenho_code engenho_watch_open(engenho_store *store,
 					    const engenho_watch_options *options,
 					    engenho_watch **ret_watch, engenho_error *error);
@@ -377,11 +423,13 @@ ENGENHO_API engenho_code engenho_watch_open(engenho_store *store,
  * The next events, whole revisions at a time, waiting up to `timeout_ms` (-1: for ever) for the first.
  * Who does not fetch them holds nothing up and misses nothing: they stay in the store's history.
  * ENGENHO_TIMEOUT: none came; ENGENHO_COMPACTED: the history is gone, list again; ENGENHO_UNAVAILABLE:
- * the store is closing.
+ * the store is closing, or has failed; ENGENHO_END: it was cancelled. But for the first, all calls from then on end so,
+ * once the events that were made before are taken.
  */
 ENGENHO_API engenho_code engenho_watch_next(engenho_watch *watch, int timeout_ms,
 					    engenho_events **ret_events, engenho_error *error);
-/* Readable while engenho_watch_next would return something at once. Belongs to the watch. */
+/* Readable (poll(2)) while engenho_watch_next would return something but a timeout at once. Belongs to the watch.
+ * -1: the process has no descriptor left; asking again may give one. */
 ENGENHO_API int engenho_watch_fd(engenho_watch *watch);
 /* engenho_watch_next, waiting or called later, gives ENGENHO_END. From any thread, any number of times; frees nothing. */
 ENGENHO_API void engenho_watch_cancel(engenho_watch *watch);
@@ -393,14 +441,15 @@ ENGENHO_API void engenho_watch_close(engenho_watch *watch);
 typedef struct engenho_kv {
 	engenho_bytes key, value;
 	int64_t create_revision, mod_revision, version, lease;
+	void *reserved[2];
 } engenho_kv;
 
 typedef struct engenho_range_options {
 	size_t size;
 	engenho_bytes key;
 	engenho_bytes range_end; /* empty: the one key; a zero byte: all from `key` on */
-	int64_t limit;
-	int64_t revision; /* 0: the newest */
+	int64_t limit;           /* 0: all */
+	int64_t revision;        /* 0: the newest */
 	bool serializable, keys_only, count_only;
 } engenho_range_options;
 
@@ -410,24 +459,48 @@ typedef struct engenho_range_result {
 	bool more;
 	size_t count;
 	const engenho_kv *kvs;
+	void *reserved[4];
 } engenho_range_result;
 ENGENHO_API void engenho_range_result_free(engenho_range_result *result);
 
+/*
+ * The keys of a range in their order, as of one revision. Waits, and is linearizable unless `serializable`. Like a
+ * list, a large one is copied in slices. ENGENHO_INVALID: no key, or something negative; ENGENHO_COMPACTED;
+ * ENGENHO_FUTURE; ENGENHO_UNAVAILABLE; ENGENHO_NO_MEMORY.
+ */
 ENGENHO_API engenho_code engenho_kv_range(engenho_store *store,
 					  const engenho_range_options *options,
 					  engenho_range_result **ret_result, engenho_error *error);
-/* ret_revision may be NULL. lease 0: none. */
+/*
+ * Each waits, and is durable when it returns. lease 0: none; the outputs may be NULL. A range is deleted as it is read;
+ * that nothing was there is no error, and makes no revision. ENGENHO_INVALID: no key; ENGENHO_NOT_FOUND: no such lease;
+ * ENGENHO_TOO_LARGE: above max-request-bytes; ENGENHO_NO_SPACE (of a put); ENGENHO_BUSY; and what leaves a write open.
+ */
 ENGENHO_API engenho_code engenho_kv_put(engenho_store *store, engenho_bytes key,
 					engenho_bytes value, int64_t lease, int64_t *ret_revision,
 					engenho_error *error);
 ENGENHO_API engenho_code engenho_kv_delete(engenho_store *store, engenho_bytes key,
 					   engenho_bytes range_end, int64_t *ret_deleted,
 					   int64_t *ret_revision, engenho_error *error);
+
+/* The same without waiting, as for resources: the callee frees a result; `done` may be NULL. */
+typedef void (*engenho_range_done)(void *ctx, engenho_range_result *result,
+				   const engenho_error *error);
 typedef void (*engenho_kv_done)(void *ctx, int64_t revision, const engenho_error *error);
+typedef void (*engenho_kv_delete_done)(void *ctx, int64_t deleted, int64_t revision,
+				       const engenho_error *error);
+ENGENHO_API engenho_code engenho_kv_range_async(engenho_store *store,
+						const engenho_range_options *options,
+						engenho_range_done done, void *ctx,
+						engenho_error *error);
 ENGENHO_API engenho_code engenho_kv_put_async(engenho_store *store, engenho_bytes key,
 					      engenho_bytes value, int64_t lease,
 					      engenho_kv_done done, void *ctx,
 					      engenho_error *error);
+ENGENHO_API engenho_code engenho_kv_delete_async(engenho_store *store, engenho_bytes key,
+						 engenho_bytes range_end,
+						 engenho_kv_delete_done done, void *ctx,
+						 engenho_error *error);
 
 typedef enum engenho_kv_target {
 	ENGENHO_KV_VERSION = 0,
@@ -449,6 +522,7 @@ typedef struct engenho_kv_compare {
 	engenho_bytes key, range_end;
 	int64_t number;      /* all targets but the value */
 	engenho_bytes value; /* that */
+	void *reserved[4];
 } engenho_kv_compare;
 
 typedef enum engenho_kv_op_kind {
@@ -461,7 +535,11 @@ typedef struct engenho_kv_op {
 	engenho_kv_op_kind kind;
 	engenho_bytes key, range_end, value;
 	int64_t lease;
-	int64_t limit; /* of a range */
+	/* Of a range, as in engenho_range_options. */
+	int64_t limit;
+	int64_t revision;
+	bool keys_only, count_only;
+	void *reserved[4];
 } engenho_kv_op;
 
 typedef struct engenho_kv_txn {
@@ -483,12 +561,21 @@ ENGENHO_API void engenho_kv_txn_result_free(engenho_kv_txn_result *result);
 
 /*
  * If all compares hold `success`, else `failure`, at one revision, or nothing; a branch puts a key once
- * and does not delete it then. One that only reads is linearizable. ret_result may be NULL.
- * ENGENHO_INVALID, ENGENHO_NOT_FOUND (a lease) and what any write may fail with.
+ * and does not delete it then. One that only reads is linearizable. ret_result may be NULL. Waits. Ranges inside are
+ * copied in one go: read what is large with engenho_kv_range. ENGENHO_INVALID, ENGENHO_COMPACTED and ENGENHO_FUTURE (of
+ * a range), ENGENHO_NOT_FOUND (a lease), and what a put may fail with.
  */
 ENGENHO_API engenho_code engenho_kv_txn_commit(engenho_store *store, const engenho_kv_txn *txn,
 					       engenho_kv_txn_result **ret_result,
 					       engenho_error *error);
+
+/* The same without waiting. */
+typedef void (*engenho_kv_txn_done)(void *ctx, engenho_kv_txn_result *result,
+				    const engenho_error *error);
+ENGENHO_API engenho_code engenho_kv_txn_commit_async(engenho_store *store,
+						     const engenho_kv_txn *txn,
+						     engenho_kv_txn_done done, void *ctx,
+						     engenho_error *error);
 
 typedef struct engenho_kv_watch engenho_kv_watch;
 
@@ -497,6 +584,7 @@ typedef struct engenho_kv_event {
 	bool has_prev;
 	engenho_kv kv;   /* of a delete: key and mod_revision */
 	engenho_kv prev; /* the version before it */
+	void *reserved[4];
 } engenho_kv_event;
 
 typedef struct engenho_kv_events {
@@ -513,7 +601,7 @@ typedef struct engenho_kv_watch_options {
 	bool prev_kv;
 } engenho_kv_watch_options;
 
-/* As for resources. */
+/* All as for resources. */
 ENGENHO_API engenho_code engenho_kv_watch_open(engenho_store *store,
 					       const engenho_kv_watch_options *options,
 					       engenho_kv_watch **ret_watch, engenho_error *error);
@@ -524,11 +612,17 @@ ENGENHO_API int engenho_kv_watch_fd(engenho_kv_watch *watch);
 ENGENHO_API void engenho_kv_watch_cancel(engenho_kv_watch *watch);
 ENGENHO_API void engenho_kv_watch_close(engenho_kv_watch *watch);
 
-/* Frees memory of old revisions: reads and watches below `revision` end with ENGENHO_COMPACTED. */
+/* Frees memory of old revisions: reads and watches below `revision` end with ENGENHO_COMPACTED. Waits until it is free.
+ * ENGENHO_INVALID: negative; ENGENHO_COMPACTED: it was done already; ENGENHO_FUTURE; and what leaves a write open. */
 ENGENHO_API engenho_code engenho_compact(engenho_store *store, int64_t revision,
 					 engenho_error *error);
 
-/* id 0: chosen. Keys put with a lease go when it runs out. */
+/*
+ * A lease of `ttl_s` seconds: keys put with it go when it runs out, is revoked, or was not kept alive in time. Each
+ * waits; outputs may be NULL. A grant with id 0 chooses one; *ret_ttl_s may be longer than asked for (a few election
+ * timeouts at least). ENGENHO_INVALID: too long a time; ENGENHO_EXISTS; ENGENHO_NO_SPACE; of the others ENGENHO_NOT_FOUND;
+ * and what leaves a write open.
+ */
 ENGENHO_API engenho_code engenho_lease_grant(engenho_store *store, int64_t id, int64_t ttl_s,
 					     int64_t *ret_id, int64_t *ret_ttl_s,
 					     engenho_error *error);
@@ -539,10 +633,14 @@ ENGENHO_API engenho_code engenho_lease_revoke(engenho_store *store, int64_t id,
 
 /* ---- the member ------------------------------------------------------------------------------ */
 
+/* Of this moment; false when the store is closing or has failed. */
 ENGENHO_API bool engenho_is_leader(engenho_store *store);
-/* Until there is a leader, this member or another. ENGENHO_TIMEOUT. */
+/* Until there is a leader, this member or another. ENGENHO_TIMEOUT. Here and below -1 is for ever. */
 ENGENHO_API engenho_code engenho_wait_for_leader(engenho_store *store, int timeout_ms,
 						 engenho_error *error);
+/* Until this member leads. ENGENHO_TIMEOUT. */
+ENGENHO_API engenho_code engenho_wait_for_leadership(engenho_store *store, int timeout_ms,
+						     engenho_error *error);
 /* Until this member has applied the log up to `index`. ENGENHO_TIMEOUT. */
 ENGENHO_API engenho_code engenho_wait_for_index(engenho_store *store, uint64_t index,
 						int timeout_ms, engenho_error *error);
@@ -567,8 +665,9 @@ ENGENHO_API engenho_code engenho_health(engenho_store *store, engenho_error *err
 
 /* ---- catalogs -------------------------------------------------------------------------------- */
 
-/* Write all resources, as they are at one revision, into a catalog file (v1), while writes go on. A
- * crash leaves the old file or the new one, whole. */
+/* Write all resources, as they are at one revision, into a catalog file (v1), while writes go on; waits, and holds all
+ * of it in memory. A crash leaves the old file or the new one, whole. ENGENHO_IO, ENGENHO_NO_SPACE: the file;
+ * ENGENHO_CATALOG: a value is no JSON, or too deep. */
 ENGENHO_API engenho_code engenho_catalog_export(engenho_store *store, const char *path,
 						int64_t *ret_revision, uint64_t *ret_count,
 						engenho_error *error);

@@ -56,7 +56,7 @@ static void export_reset(struct export *e)
 {
 	for (size_t i = 0; i < e->page_count; i++)
 		engenho_list_result_free(e->pages[i]);
-	es_free(es_mem_default(), e->entries);
+	es_free(e->store->mem, e->entries);
 	e->entries = NULL;
 	e->page_count = 0;
 	e->count = 0;
@@ -66,7 +66,7 @@ static engenho_code keep_page(struct export *e, engenho_list_result *page)
 {
 	if (e->page_count == e->page_capacity) {
 		size_t capacity = e->page_capacity * 2 + 16;
-		void *pages = es_realloc(es_mem_default(), e->pages, capacity * sizeof(*e->pages));
+		void *pages = es_realloc(e->store->mem, e->pages, capacity * sizeof(*e->pages));
 
 		if (pages == NULL) {
 			engenho_list_result_free(page);
@@ -111,7 +111,7 @@ static engenho_code sort_entries(struct export *e)
 {
 	size_t n = 0;
 
-	e->entries = es_calloc(es_mem_default(), e->count + 1, sizeof(*e->entries));
+	e->entries = es_calloc(e->store->mem, e->count + 1, sizeof(*e->entries));
 	if (e->entries == NULL)
 		return es_store_fail(e->error, ES_ENOMEM, NULL);
 	for (size_t p = 0; p < e->page_count; p++) {
@@ -133,7 +133,7 @@ static engenho_code refuse_entry(struct export *e, const struct entry *entry, co
 	char text[ES_TYPED_TEXT_MAX];
 	struct es_buf label;
 
-	es_buf_init(&label, es_mem_default());
+	es_buf_init(&label, e->store->mem);
 	(void)es_resource_label(&label, &entry->key);
 	(void)snprintf(text, sizeof(text), "%.*s: %s", (int)label.len, (const char *)label.data,
 		       what);
@@ -169,8 +169,8 @@ static engenho_code write_entries(struct export *e, uint64_t term, struct es_buf
 	struct es_buf text;
 	int rc = es_catalog_write_begin(&writer, file);
 
-	es_arena_init(&arena, es_mem_default(), 16384);
-	es_buf_init(&text, es_mem_default());
+	es_arena_init(&arena, e->store->mem, 16384);
+	es_buf_init(&text, e->store->mem);
 	for (size_t i = 0; rc == 0 && code == ENGENHO_OK && i < e->count; i++)
 		code = write_entry(e, &writer, &e->entries[i], &arena, &text);
 	if (rc == 0 && code == ENGENHO_OK)
@@ -189,7 +189,7 @@ static engenho_code save(struct export *e, const char *path)
 	struct es_buf file;
 	int rc = 0;
 
-	es_buf_init(&file, es_mem_default());
+	es_buf_init(&file, e->store->mem);
 	if (code == ENGENHO_OK)
 		code = write_entries(e, stats.term, &file);
 	if (code == ENGENHO_OK)
@@ -218,7 +218,7 @@ engenho_code engenho_catalog_export(engenho_store *store, const char *path, int6
 	if (code == ENGENHO_OK && ret_count != NULL)
 		*ret_count = e.count;
 	export_reset(&e);
-	es_free(es_mem_default(), e.pages);
+	es_free(store->mem, e.pages);
 	return code;
 }
 
@@ -261,7 +261,7 @@ static void on_readable(void *arg, int status)
 	struct look *l = arg;
 	struct es_buf path;
 
-	es_buf_init(&path, es_mem_default());
+	es_buf_init(&path, l->call.store->mem);
 	for (size_t i = 0; status == 0 && i < l->count; i++)
 		status = look_at(l, &l->items[i], &path);
 	es_buf_close(&path);
@@ -407,7 +407,7 @@ static int compare(struct import *m, size_t *ret_count)
 	size_t puts = 0;
 	int rc = 0;
 
-	es_arena_init(&scratch, es_mem_default(), 16384);
+	es_arena_init(&scratch, m->store->mem, 16384);
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {
 		bool there;
 
@@ -531,7 +531,7 @@ static engenho_code read_file(struct import *m, struct es_slice file)
 
 	for (int pass = 0; code == ENGENHO_OK && pass < 2; pass++) {
 		char errmsg[ES_TYPED_TEXT_MAX] = "";
-		enum es_catalog_error wrong = es_catalog_open(&m->reader, file, es_mem_default(),
+		enum es_catalog_error wrong = es_catalog_open(&m->reader, file, m->store->mem,
 							      errmsg, sizeof(errmsg));
 
 		if (wrong != ES_CATALOG_OK)
@@ -549,15 +549,15 @@ static engenho_code import_file(struct import *m, const char *path)
 	struct es_slice file;
 	int rc;
 
-	m->items = es_calloc(es_mem_default(), m->batch, sizeof(*m->items));
-	m->ops = es_calloc(es_mem_default(), m->batch, sizeof(*m->ops));
+	m->items = es_calloc(m->store->mem, m->batch, sizeof(*m->items));
+	m->ops = es_calloc(m->store->mem, m->batch, sizeof(*m->ops));
 	if (m->items == NULL || m->ops == NULL)
 		return es_store_fail(m->error, ES_ENOMEM, NULL);
-	rc = es_catalog_load(es_fs_posix(), es_mem_default(), path, &file, errmsg, sizeof(errmsg));
+	rc = es_catalog_load(es_fs_posix(), m->store->mem, path, &file, errmsg, sizeof(errmsg));
 	if (rc < 0)
 		return file_error(m->error, rc, errmsg);
 	code = read_file(m, file);
-	es_free(es_mem_default(), (void *)(uintptr_t)file.data);
+	es_free(m->store->mem, (void *)(uintptr_t)file.data);
 	return code;
 }
 
@@ -575,11 +575,11 @@ engenho_code engenho_catalog_import(engenho_store *store, const char *path, uint
 		m.batch = store->max_txn_ops;
 	m.batch_bytes = store->max_request_bytes / 4; /* what escapes and is stored grows */
 	es_store_leave(store);
-	es_arena_init(&m.arena, es_mem_default(), 16384);
+	es_arena_init(&m.arena, store->mem, 16384);
 	code = import_file(&m, path);
 	es_arena_close(&m.arena);
-	es_free(es_mem_default(), m.items);
-	es_free(es_mem_default(), m.ops);
+	es_free(store->mem, m.items);
+	es_free(store->mem, m.ops);
 	if (ret_imported != NULL)
 		*ret_imported = m.imported;
 	if (ret_unchanged != NULL)

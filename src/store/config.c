@@ -9,6 +9,7 @@ struct setting {
 };
 
 struct engenho_config {
+	const struct es_mem *mem;
 	struct es_arena arena;
 	struct es_flags *flags;
 	struct setting *first, **end;
@@ -17,11 +18,22 @@ struct engenho_config {
 
 engenho_config *engenho_config_new(void)
 {
-	engenho_config *config = es_calloc(es_mem_default(), 1, sizeof(*config));
+	return es_store_config_new(es_mem_default());
+}
+
+const struct es_mem *es_store_config_mem(const engenho_config *config)
+{
+	return config->mem;
+}
+
+engenho_config *es_store_config_new(const struct es_mem *mem)
+{
+	engenho_config *config = es_calloc(mem, 1, sizeof(*config));
 
 	if (config == NULL)
 		return NULL;
-	es_arena_init(&config->arena, es_mem_default(), 4096);
+	config->mem = mem;
+	es_arena_init(&config->arena, mem, 4096);
 	config->end = &config->first;
 	if (es_flags_new(&config->arena, &config->flags) < 0) {
 		engenho_config_free(config);
@@ -35,7 +47,7 @@ void engenho_config_free(engenho_config *config)
 	if (config == NULL)
 		return;
 	es_arena_close(&config->arena);
-	es_free(es_mem_default(), config);
+	es_free(config->mem, config);
 }
 
 /* About listening, and what only a process of its own has. */

@@ -8,4 +8,9 @@
 int es_store_configure(engenho_store *store, const engenho_config *config, char *errmsg,
 		       size_t errmsg_size);
 
+/* engenho_config_new on that memory, which the store and its results use too. Any thread may call it, and it outlives
+ * them all. */
+engenho_config *es_store_config_new(const struct es_mem *mem);
+const struct es_mem *es_store_config_mem(const engenho_config *config);
+
 #endif

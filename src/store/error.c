@@ -81,6 +81,7 @@ engenho_code es_store_fail_as(engenho_error *error, engenho_code code, const cha
 {
 	if (error == NULL)
 		return code;
+	memset(error->reserved, 0, sizeof(error->reserved));
 	error->code = code;
 	error->kind = engenho_code_kind(code);
 	if (text != error->message)
@@ -88,16 +89,24 @@ engenho_code es_store_fail_as(engenho_error *error, engenho_code code, const cha
 	return code;
 }
 
+/* Who speaks is for clients on a wire. */
+static const char *without_prefix(const char *text)
+{
+	static const char *const prefixes[] = {"etcdserver: ", "mvcc: ", "grpc: ", "engenho: "};
+
+	for (size_t i = 0; i < ES_ARRAY_LEN(prefixes); i++) {
+		size_t len = strlen(prefixes[i]);
+
+		if (strncmp(text, prefixes[i], len) == 0)
+			text += len;
+	}
+	return text;
+}
+
 engenho_code es_store_fail(engenho_error *error, int status, const char *text)
 {
-	const char *prefix;
-
-	if (text != NULL)
-		return es_store_fail_as(error, es_store_code(status), text);
-	/* "etcdserver: " and the like are for clients on a wire. */
-	text = es_status_text(status);
-	prefix = strstr(text, ": ");
-	return es_store_fail_as(error, es_store_code(status), prefix == NULL ? text : prefix + 2);
+	return es_store_fail_as(error, es_store_code(status),
+				without_prefix(text != NULL ? text : es_status_text(status)));
 }
 
 engenho_code es_store_give_error(engenho_error *error, const engenho_error *from)

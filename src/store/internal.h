@@ -73,7 +73,7 @@ void es_store_finish(struct es_store_call *call, int status, const char *text);
 
 /* ---- the loop (store.c) ------------------------------------------------------------------------ */
 
-/* Serve the watches in `work` in the next turn. */
+/* Serve the watches in `work` and the `copies` in the next turn. */
 void es_store_work(engenho_store *store);
 /* Look at the waiters in each turn, or not any more. */
 void es_store_look(engenho_store *store, bool start);
@@ -108,7 +108,7 @@ struct engenho_store {
 	uv_async_t wake;
 	struct es_store_list finished; /* not shown in `done` yet */
 	uv_prepare_t prepare;
-	uv_idle_t idle;   /* runs while `work` holds watches */
+	uv_idle_t idle;   /* runs while `work` holds watches, or `copies` copies */
 	uv_check_t check; /* these two run while there are waiters */
 	uv_timer_t timer;
 	struct es_arena arena;
@@ -119,6 +119,8 @@ struct engenho_store {
 	struct es_typed *typed;
 	struct es_queue watches, work;
 	struct es_queue waiters;
+	struct es_queue copies;
+	int64_t copy_budget; /* of this turn, in bytes */
 	sem_t open_done;
 	int open_status;
 	char errmsg[ES_TYPED_TEXT_MAX];
@@ -140,7 +142,7 @@ void es_store_watches_serve(engenho_store *store);
 
 /*
  * A result is one block: its struct, its arrays, its bytes. Sizes are added up first (es_store_size_x), then the block
- * is carved in any order, each size for once.
+ * is carved in any order, each size for once. It knows whose memory it is, so it may outlive its store.
  */
 struct es_store_block {
 	char *at;    /* arrays and structs, aligned */
@@ -152,8 +154,11 @@ static inline size_t es_store_aligned(size_t size)
 	return (size + 15) & ~(size_t)15;
 }
 
-/* NULL: no memory. The first `head_bytes` (all aligned parts together) are zeroed. */
-void *es_store_block_new(struct es_store_block *block, size_t head_bytes, size_t bytes);
+/* NULL: no memory. `head_bytes`: of all aligned parts together. Nothing is initialised. */
+void *es_store_block_new(const struct es_mem *mem, struct es_store_block *block, size_t head_bytes,
+			 size_t bytes);
+/* What es_store_block_new returned, or NULL. */
+void es_store_block_free(void *result);
 void *es_store_carve(struct es_store_block *block, size_t size);
 /* A copy, with a NUL byte behind it (which is not counted in the size of the slice, but in the block's). */
 const char *es_store_carve_text(struct es_store_block *block, struct es_slice text);
@@ -171,5 +176,26 @@ static inline struct es_slice es_store_text(const char *text)
 
 /* Copy bytes into an arena; false: no memory. */
 bool es_store_keep(struct es_arena *arena, struct es_slice *bytes);
+
+/* ---- what callers fill in (options.c) -------------------------------------------------------- */
+
+/*
+ * A copy of a struct that begins with its size, as the caller's header has it: what that has not is zero. NULL, or why
+ * it is refused.
+ */
+const char *es_store_adopt(void *to, size_t size, const void *from);
+
+static inline bool es_store_is_zero(const void *bytes, size_t size)
+{
+	const char *byte = bytes;
+
+	while (size > 0 && *byte == 0) {
+		byte++;
+		size--;
+	}
+	return size == 0;
+}
+#define ES_STORE_RESERVED_IS_ZERO(object) \
+	es_store_is_zero((object)->reserved, sizeof((object)->reserved))
 
 #endif

@@ -3,23 +3,33 @@
 #include "store/kv_result.h"
 
 /*
- * Raw keys. A write is encoded, checked and decoded again in the thread that makes it; the loop
- * only proposes it, and takes the answer.
+ * Writes of raw keys. A write is encoded, checked and decoded again in the thread that makes it; the loop only proposes
+ * it, and takes the answer.
  */
 enum { WIRE_OVERHEAD_BYTES = 18 }; /* as etcd measures requests */
-
-/* ---- writes ---------------------------------------------------------------------------------- */
 
 struct write {
 	struct es_store_call call;
 	struct es_engine_op op;
 	struct es_store_request request;
-	engenho_kv_txn_result *txn_result; /* of a transaction */
-	int64_t revision;
-	int64_t deleted;
-	engenho_kv_done done;
+	/* The answer. */
+	engenho_kv_txn_result *txn_result;
+	int64_t revision, deleted;
+	union {
+		engenho_kv_done put;
+		engenho_kv_delete_done del;
+		engenho_kv_txn_done txn;
+	} done;
 	void *ctx;
 };
+
+/* ---- on the loop ----------------------------------------------------------------------------- */
+
+static int take_txn(struct write *w, const struct es_mvcc_txn_res *res)
+{
+	w->txn_result = es_store_txn_result(w->call.store->mem, res, w->revision);
+	return w->txn_result == NULL ? ES_ENOMEM : 0;
+}
 
 static void on_written(struct es_engine_op *op, int status)
 {
@@ -29,11 +39,8 @@ static void on_written(struct es_engine_op *op, int status)
 		w->revision = op->header.revision;
 		if (w->request.kind == ES_COMMAND_DELETE_RANGE)
 			w->deleted = op->txn_res->ops[0].u.del.deleted;
-		if (w->request.kind == ES_COMMAND_TXN) {
-			w->txn_result = es_store_txn_result(op->txn_res, w->revision);
-			if (w->txn_result == NULL)
-				status = ES_ENOMEM;
-		}
+		if (w->request.kind == ES_COMMAND_TXN)
+			status = take_txn(w, op->txn_res);
 	}
 	es_store_finish(&w->call, status, NULL);
 }
@@ -60,9 +67,8 @@ static void on_readable(void *arg, int status)
 	if (status == 0)
 		status = es_engine_read_txn(engine, w->request.txn, &w->call.arena, &res);
 	if (status == 0) {
-		w->txn_result = es_store_txn_result(res, es_mvcc_revision(es_engine_store(engine)));
-		if (w->txn_result == NULL)
-			status = ES_ENOMEM;
+		w->revision = es_mvcc_revision(es_engine_store(engine));
+		status = take_txn(w, res);
 	}
 	es_store_finish(&w->call, status, NULL);
 }
@@ -73,19 +79,65 @@ static void run_read_txn(struct es_store_call *call)
 			    ES_CONTAINER_OF(call, struct write, call));
 }
 
-static int check_size(const struct write *w)
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static void write_init(struct write *w, engenho_store *store,
+		       void (*deliver)(struct es_store_call *call))
 {
-	return w->request.body.len + WIRE_OVERHEAD_BYTES > w->call.store->max_request_bytes
-		       ? ES_ETOO_LARGE
-		       : 0;
+	memset(w, 0, sizeof(*w));
+	es_store_call_init(&w->call, store, run_write, deliver);
 }
 
-/* `rc`: of the making of the request. */
-static engenho_code write_and_wait(struct write *w, int rc, engenho_error *error)
+/* `rc`, and `why` where there is more to say: of the making of the request. */
+static engenho_code made(struct write *w, int rc, const char *why, engenho_error *error)
 {
+	if (rc == 0 && w->request.body.len + WIRE_OVERHEAD_BYTES > w->call.store->max_request_bytes)
+		rc = ES_ETOO_LARGE;
+	return rc < 0 ? es_store_fail(error, rc, why) : ENGENHO_OK;
+}
+
+static engenho_code make_put(struct write *w, engenho_bytes key, engenho_bytes value, int64_t lease,
+			     engenho_error *error)
+{
+	int rc = es_store_request_put(&w->call.arena, es_store_slice(key), es_store_slice(value),
+				      lease, &w->request);
+
+	return made(w, rc, NULL, error);
+}
+
+static engenho_code make_delete(struct write *w, engenho_bytes key, engenho_bytes range_end,
+				engenho_error *error)
+{
+	int rc = es_store_request_delete(&w->call.arena, es_store_slice(key),
+					 es_store_slice(range_end), &w->request);
+
+	return made(w, rc, NULL, error);
+}
+
+static engenho_code make_txn(struct write *w, const engenho_kv_txn *from, engenho_error *error)
+{
+	engenho_kv_txn txn;
+	const char *why = es_store_adopt(&txn, sizeof(txn), from);
+	int rc = why == NULL ? 0 : ES_EINVAL;
+
 	if (rc == 0)
-		rc = check_size(w);
-	return rc < 0 ? es_store_fail(error, rc, NULL) : es_store_wait(&w->call, error);
+		rc = es_store_request_txn(&w->call.arena, &txn, w->call.store->max_txn_ops,
+					  &w->request, &why);
+	if (rc == 0 && !es_mvcc_txn_may_write(w->request.txn))
+		w->call.run = run_read_txn;
+	return made(w, rc, why, error);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/* `code`: of the making. Ends the call, and the use of the store. */
+static engenho_code wait_for(struct write *w, engenho_code code, engenho_error *error)
+{
+	if (code == ENGENHO_OK)
+		code = es_store_wait(&w->call, error);
+	es_store_call_close(&w->call);
+	es_store_leave(w->call.store);
+	return code;
 }
 
 engenho_code engenho_kv_put(engenho_store *store, engenho_bytes key, engenho_bytes value,
@@ -96,13 +148,8 @@ engenho_code engenho_kv_put(engenho_store *store, engenho_bytes key, engenho_byt
 
 	if (code != ENGENHO_OK)
 		return code;
-	es_store_call_init(&w.call, store, run_write, NULL);
-	code = write_and_wait(&w,
-			      es_store_request_put(&w.call.arena, es_store_slice(key),
-						   es_store_slice(value), lease, &w.request),
-			      error);
-	es_store_call_close(&w.call);
-	es_store_leave(store);
+	write_init(&w, store, NULL);
+	code = wait_for(&w, make_put(&w, key, value, lease, error), error);
 	if (code == ENGENHO_OK && ret_revision != NULL)
 		*ret_revision = w.revision;
 	return code;
@@ -116,13 +163,8 @@ engenho_code engenho_kv_delete(engenho_store *store, engenho_bytes key, engenho_
 
 	if (code != ENGENHO_OK)
 		return code;
-	es_store_call_init(&w.call, store, run_write, NULL);
-	code = write_and_wait(&w,
-			      es_store_request_delete(&w.call.arena, es_store_slice(key),
-						      es_store_slice(range_end), &w.request),
-			      error);
-	es_store_call_close(&w.call);
-	es_store_leave(store);
+	write_init(&w, store, NULL);
+	code = wait_for(&w, make_delete(&w, key, range_end, error), error);
 	if (code == ENGENHO_OK && ret_deleted != NULL)
 		*ret_deleted = w.deleted;
 	if (code == ENGENHO_OK && ret_revision != NULL)
@@ -130,66 +172,16 @@ engenho_code engenho_kv_delete(engenho_store *store, engenho_bytes key, engenho_
 	return code;
 }
 
-static void deliver_put(struct es_store_call *call)
-{
-	struct write *w = ES_CONTAINER_OF(call, struct write, call);
-
-	if (w->done != NULL)
-		w->done(w->ctx, w->revision, call->error.code == ENGENHO_OK ? NULL : &call->error);
-	es_store_call_close(call);
-	es_free(es_mem_default(), w);
-}
-
-engenho_code engenho_kv_put_async(engenho_store *store, engenho_bytes key, engenho_bytes value,
-				  int64_t lease, engenho_kv_done done, void *ctx,
-				  engenho_error *error)
-{
-	engenho_code code = es_store_enter(store, false, error);
-	struct write *w;
-	int rc = ES_ENOMEM;
-
-	if (code != ENGENHO_OK)
-		return code;
-	w = es_alloc(es_mem_default(), sizeof(*w));
-	if (w != NULL) {
-		es_store_call_init(&w->call, store, run_write, deliver_put);
-		w->done = done;
-		w->ctx = ctx;
-		w->revision = 0;
-		rc = es_store_request_put(&w->call.arena, es_store_slice(key),
-					  es_store_slice(value), lease, &w->request);
-		if (rc == 0)
-			rc = check_size(w);
-	}
-	code = rc < 0 ? es_store_fail(error, rc, NULL) : es_store_send(&w->call, error);
-	if (code != ENGENHO_OK && w != NULL) {
-		es_store_call_close(&w->call);
-		es_free(es_mem_default(), w);
-	}
-	es_store_leave(store);
-	return code;
-}
-
 engenho_code engenho_kv_txn_commit(engenho_store *store, const engenho_kv_txn *txn,
 				   engenho_kv_txn_result **ret_result, engenho_error *error)
 {
 	struct write w;
-	engenho_code code;
-	int rc;
+	engenho_code code = es_store_enter(store, true, error);
 
-	if (txn->size != sizeof(*txn))
-		return es_store_fail(error, ES_EINVAL, "txn.size is not set");
-	code = es_store_enter(store, true, error);
 	if (code != ENGENHO_OK)
 		return code;
-	es_store_call_init(&w.call, store, run_write, NULL);
-	w.txn_result = NULL;
-	rc = es_store_request_txn(&w.call.arena, txn, store->max_txn_ops, &w.request);
-	if (rc == 0 && !es_mvcc_txn_may_write(w.request.txn))
-		w.call.run = run_read_txn;
-	code = write_and_wait(&w, rc, error);
-	es_store_call_close(&w.call);
-	es_store_leave(store);
+	write_init(&w, store, NULL);
+	code = wait_for(&w, make_txn(&w, txn, error), error);
 	if (code == ENGENHO_OK && ret_result != NULL)
 		*ret_result = w.txn_result;
 	else
@@ -197,67 +189,115 @@ engenho_code engenho_kv_txn_commit(engenho_store *store, const engenho_kv_txn *t
 	return code;
 }
 
-/* ---- reads ----------------------------------------------------------------------------------- */
+/* ---- not waiting ----------------------------------------------------------------------------- */
 
-struct read {
-	struct es_store_call call;
-	struct es_mvcc_range_req req;
-	bool serializable;
-	engenho_range_result *result;
-};
-
-static void on_range(void *arg, int status)
+static void write_free(struct write *w)
 {
-	struct read *r = arg;
-	struct es_engine *engine = r->call.store->member.engine;
-	struct es_mvcc_range_res res;
-
-	if (status == 0)
-		status = es_engine_range(engine, &r->req, &r->call.arena, &res);
-	if (status == 0) {
-		r->result = es_store_range_result(&res, es_mvcc_revision(es_engine_store(engine)),
-						  r->req.count_only);
-		if (r->result == NULL)
-			status = ES_ENOMEM;
-	}
-	es_store_finish(&r->call, status, NULL);
+	es_store_call_close(&w->call);
+	es_free(w->call.store->mem, w);
 }
 
-static void run_range(struct es_store_call *call)
+static const engenho_error *error_of(const struct es_store_call *call)
 {
-	struct read *r = ES_CONTAINER_OF(call, struct read, call);
+	return call->error.code == ENGENHO_OK ? NULL : &call->error;
+}
 
-	if (r->serializable)
-		on_range(r, 0);
+static void deliver_put(struct es_store_call *call)
+{
+	struct write *w = ES_CONTAINER_OF(call, struct write, call);
+
+	if (w->done.put != NULL)
+		w->done.put(w->ctx, w->revision, error_of(call));
+	write_free(w);
+}
+
+static void deliver_delete(struct es_store_call *call)
+{
+	struct write *w = ES_CONTAINER_OF(call, struct write, call);
+
+	if (w->done.del != NULL)
+		w->done.del(w->ctx, w->deleted, w->revision, error_of(call));
+	write_free(w);
+}
+
+static void deliver_txn(struct es_store_call *call)
+{
+	struct write *w = ES_CONTAINER_OF(call, struct write, call);
+
+	if (w->done.txn != NULL)
+		w->done.txn(w->ctx, w->txn_result, error_of(call));
 	else
-		es_engine_linearize(call->store->member.engine, on_range, r);
+		engenho_kv_txn_result_free(w->txn_result);
+	write_free(w);
 }
 
-engenho_code engenho_kv_range(engenho_store *store, const engenho_range_options *options,
-			      engenho_range_result **ret_result, engenho_error *error)
+/* NULL: nothing was begun, and *ret_code says why. */
+static struct write *begin(engenho_store *store, void (*deliver)(struct es_store_call *call),
+			   void *ctx, engenho_code *ret_code, engenho_error *error)
 {
-	struct read r = {
-		.req = {.range = {es_store_slice(options->key), es_store_slice(options->range_end)},
-			.limit = options->limit,
-			.revision = options->revision,
-			.keys_only = options->keys_only,
-			.count_only = options->count_only},
-		.serializable = options->serializable,
-	};
-	engenho_code code;
+	struct write *w;
 
-	if (options->size != sizeof(*options))
-		return es_store_fail(error, ES_EINVAL, "options.size is not set");
-	if (options->key.len == 0)
-		return es_store_fail(error, ES_EEMPTY_KEY, NULL);
-	code = es_store_enter(store, true, error);
-	if (code != ENGENHO_OK)
-		return code;
-	es_store_call_init(&r.call, store, run_range, NULL);
-	code = es_store_wait(&r.call, error);
-	es_store_call_close(&r.call);
-	es_store_leave(store);
+	*ret_code = es_store_enter(store, false, error);
+	if (*ret_code != ENGENHO_OK)
+		return NULL;
+	w = es_alloc(store->mem, sizeof(*w));
+	if (w == NULL) {
+		*ret_code = es_store_fail(error, ES_ENOMEM, NULL);
+		es_store_leave(store);
+		return NULL;
+	}
+	write_init(w, store, deliver);
+	w->ctx = ctx;
+	return w;
+}
+
+/* `code`: of the making. Ends the use of the store. */
+static engenho_code send_off(struct write *w, engenho_code code, engenho_error *error)
+{
+	engenho_store *store = w->call.store;
+
 	if (code == ENGENHO_OK)
-		*ret_result = r.result;
+		code = es_store_send(&w->call, error);
+	if (code != ENGENHO_OK)
+		write_free(w);
+	es_store_leave(store);
 	return code;
+}
+
+engenho_code engenho_kv_put_async(engenho_store *store, engenho_bytes key, engenho_bytes value,
+				  int64_t lease, engenho_kv_done done, void *ctx,
+				  engenho_error *error)
+{
+	engenho_code code;
+	struct write *w = begin(store, deliver_put, ctx, &code, error);
+
+	if (w == NULL)
+		return code;
+	w->done.put = done;
+	return send_off(w, make_put(w, key, value, lease, error), error);
+}
+
+engenho_code engenho_kv_delete_async(engenho_store *store, engenho_bytes key,
+				     engenho_bytes range_end, engenho_kv_delete_done done,
+				     void *ctx, engenho_error *error)
+{
+	engenho_code code;
+	struct write *w = begin(store, deliver_delete, ctx, &code, error);
+
+	if (w == NULL)
+		return code;
+	w->done.del = done;
+	return send_off(w, make_delete(w, key, range_end, error), error);
+}
+
+engenho_code engenho_kv_txn_commit_async(engenho_store *store, const engenho_kv_txn *txn,
+					 engenho_kv_txn_done done, void *ctx, engenho_error *error)
+{
+	engenho_code code;
+	struct write *w = begin(store, deliver_txn, ctx, &code, error);
+
+	if (w == NULL)
+		return code;
+	w->done.txn = done;
+	return send_off(w, make_txn(w, txn, error), error);
 }

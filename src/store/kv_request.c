@@ -1,5 +1,7 @@
 #include "store/kv_request.h"
 
+#include <stdlib.h>
+
 #include "wire/pb.h"
 
 /*
@@ -112,7 +114,9 @@ static size_t op_inner_size(const engenho_kv_op *op)
 	case ENGENHO_KV_OP_DELETE: return delete_size(key, es_store_slice(op->range_end));
 	case ENGENHO_KV_OP_RANGE: break;
 	}
-	return delete_size(key, es_store_slice(op->range_end)) + es_pb_int_size(3, op->limit);
+	return delete_size(key, es_store_slice(op->range_end)) + es_pb_int_size(3, op->limit) +
+	       es_pb_int_size(4, op->revision) + es_pb_int_size(8, op->keys_only) +
+	       es_pb_int_size(9, op->count_only);
 }
 
 static uint8_t *op_write(uint8_t *out, const engenho_kv_op *op)
@@ -132,7 +136,10 @@ static uint8_t *op_write(uint8_t *out, const engenho_kv_op *op)
 	}
 	out = es_pb_write_len(out, 1, size);
 	out = delete_write(out, key, end); /* the first two fields are the same */
-	return es_pb_write_int(out, 3, op->limit);
+	out = es_pb_write_int(out, 3, op->limit);
+	out = es_pb_write_int(out, 4, op->revision);
+	out = es_pb_write_int(out, 8, op->keys_only);
+	return es_pb_write_int(out, 9, op->count_only);
 }
 
 static size_t op_size(const engenho_kv_op *op)
@@ -169,36 +176,98 @@ static void txn_write(uint8_t *out, const engenho_kv_txn *txn)
 	}
 }
 
-static bool has_common_key(const engenho_kv_op *put, const engenho_kv_op *other)
-{
-	const struct es_mvcc_range range = {es_store_slice(other->key),
-					    es_store_slice(other->range_end)};
+/* ---- checks ---------------------------------------------------------------------------------- */
 
-	if (other->kind == ENGENHO_KV_OP_PUT)
-		return es_slice_eq(es_store_slice(put->key), range.key);
-	return other->kind == ENGENHO_KV_OP_DELETE &&
-	       es_mvcc_range_contains(range, es_store_slice(put->key));
+static const char *wrong_op(const engenho_kv_op *op)
+{
+	if ((unsigned)op->kind > ENGENHO_KV_OP_RANGE)
+		return "no such kind of operation";
+	if (!ES_STORE_RESERVED_IS_ZERO(op))
+		return "reserved members of an operation are not zero";
+	if (op->kind == ENGENHO_KV_OP_RANGE && op->limit < 0)
+		return "the limit of a range is negative";
+	return op->kind == ENGENHO_KV_OP_RANGE && op->revision < 0
+		       ? "the revision of a range is negative"
+		       : NULL;
 }
 
-/* As in etcd: a branch puts a key once, and does not delete it then. The lists are short. */
-static int check_ops(const engenho_kv_op *ops, size_t count)
+static const char *wrong_compare(const engenho_kv_compare *c)
 {
+	if ((unsigned)c->target > ENGENHO_KV_LEASE)
+		return "no such target of a compare";
+	if ((unsigned)c->relation > ENGENHO_KV_NOT_EQUAL)
+		return "no such relation of a compare";
+	return ES_STORE_RESERVED_IS_ZERO(c) ? NULL : "reserved members of a compare are not zero";
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct es_slice *x = a, *y = b;
+
+	return es_slice_cmp(*x, *y);
+}
+
+/* The first of the sorted keys that is not below `key`; `count`: none. */
+static size_t lower_bound(const struct es_slice *keys, size_t count, struct es_slice key)
+{
+	size_t from = 0;
+
+	while (from < count) {
+		size_t middle = from + (count - from) / 2;
+
+		if (es_slice_cmp(keys[middle], key) < 0)
+			from = middle + 1;
+		else
+			count = middle;
+	}
+	return from;
+}
+
+/* As in etcd: a branch puts a key once, and does not delete it then. */
+static int check_once(struct es_arena *arena, const engenho_kv_op *ops, size_t count)
+{
+	struct es_slice *puts = es_arena_alloc(arena, count * sizeof(*puts));
+	size_t n = 0;
+
+	if (puts == NULL)
+		return ES_ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		if ((unsigned)ops[i].kind > ENGENHO_KV_OP_RANGE)
-			return ES_EINVAL;
-		if (ops[i].key.len == 0)
-			return ES_EEMPTY_KEY;
-		if (ops[i].kind != ENGENHO_KV_OP_PUT)
-			continue;
-		for (size_t j = 0; j < count; j++) {
-			if (i != j && has_common_key(&ops[i], &ops[j]))
-				return ES_EDUPLICATE_KEY;
-		}
+		if (ops[i].kind == ENGENHO_KV_OP_PUT)
+			puts[n++] = es_store_slice(ops[i].key);
+	}
+	if (n > 1)
+		qsort(puts, n, sizeof(*puts), by_bytes);
+	for (size_t i = 1; i < n; i++) {
+		if (es_slice_eq(puts[i - 1], puts[i]))
+			return ES_EDUPLICATE_KEY;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct es_mvcc_range range = {es_store_slice(ops[i].key),
+						    es_store_slice(ops[i].range_end)};
+		size_t at = lower_bound(puts, n, range.key);
+
+		if (ops[i].kind == ENGENHO_KV_OP_DELETE && at < n &&
+		    es_mvcc_range_contains(range, puts[at]))
+			return ES_EDUPLICATE_KEY;
 	}
 	return 0;
 }
 
-static int check_txn(const engenho_kv_txn *txn, uint32_t max_ops)
+static int check_ops(struct es_arena *arena, const engenho_kv_op *ops, size_t count,
+		     const char **ret_why)
+{
+	for (size_t i = 0; i < count; i++) {
+		*ret_why = wrong_op(&ops[i]);
+		if (*ret_why != NULL)
+			return ES_EINVAL;
+		if (ops[i].key.len == 0)
+			return ES_EEMPTY_KEY;
+	}
+	return check_once(arena, ops, count);
+}
+
+static int check_txn(struct es_arena *arena, const engenho_kv_txn *txn, uint32_t max_ops,
+		     const char **ret_why)
 {
 	int rc;
 
@@ -206,25 +275,25 @@ static int check_txn(const engenho_kv_txn *txn, uint32_t max_ops)
 	    txn->failure_count > max_ops)
 		return ES_ETOO_MANY_OPS;
 	for (size_t i = 0; i < txn->compare_count; i++) {
-		const engenho_kv_compare *c = &txn->compares[i];
-
-		if ((unsigned)c->target > ENGENHO_KV_LEASE ||
-		    (unsigned)c->relation > ENGENHO_KV_NOT_EQUAL)
+		*ret_why = wrong_compare(&txn->compares[i]);
+		if (*ret_why != NULL)
 			return ES_EINVAL;
-		if (c->key.len == 0)
+		if (txn->compares[i].key.len == 0)
 			return ES_EEMPTY_KEY;
 	}
-	rc = check_ops(txn->success, txn->success_count);
-	return rc < 0 ? rc : check_ops(txn->failure, txn->failure_count);
+	rc = check_ops(arena, txn->success, txn->success_count, ret_why);
+	return rc < 0 ? rc : check_ops(arena, txn->failure, txn->failure_count, ret_why);
 }
 
 int es_store_request_txn(struct es_arena *arena, const engenho_kv_txn *txn, uint32_t max_ops,
-			 struct es_store_request *ret_request)
+			 struct es_store_request *ret_request, const char **ret_why)
 {
-	int rc = check_txn(txn, max_ops);
 	size_t size;
 	uint8_t *body;
+	int rc;
 
+	*ret_why = NULL;
+	rc = check_txn(arena, txn, max_ops, ret_why);
 	if (rc < 0)
 		return rc;
 	size = txn_size(txn);

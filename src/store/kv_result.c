@@ -12,7 +12,7 @@ engenho_kv es_store_kv(struct es_store_block *block, const struct es_mvcc_kv *kv
 	};
 }
 
-static struct es_mvcc_kv kv_of(const struct es_mvcc_range_res *res, size_t i)
+struct es_mvcc_kv es_store_kv_found(const struct es_mvcc_range_res *res, size_t i)
 {
 	struct es_mvcc_kv kv;
 
@@ -28,20 +28,21 @@ static size_t bytes_of(const struct es_mvcc_range_res *res)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < res->n; i++) {
-		struct es_mvcc_kv kv = kv_of(res, i);
+		struct es_mvcc_kv kv = es_store_kv_found(res, i);
 
 		bytes += es_store_kv_size(&kv);
 	}
 	return bytes;
 }
 
+/* Of a range in a transaction. */
 static void fill(struct es_store_block *block, engenho_range_result *result,
 		 const struct es_mvcc_range_res *res, int64_t revision)
 {
 	engenho_kv *kvs = es_store_carve(block, res->n * sizeof(*kvs));
 
 	for (size_t i = 0; i < res->n; i++) {
-		struct es_mvcc_kv kv = kv_of(res, i);
+		struct es_mvcc_kv kv = es_store_kv_found(res, i);
 
 		kvs[i] = es_store_kv(block, &kv);
 	}
@@ -54,30 +55,13 @@ static void fill(struct es_store_block *block, engenho_range_result *result,
 	};
 }
 
-engenho_range_result *es_store_range_result(const struct es_mvcc_range_res *res, int64_t revision,
-					    bool count_only)
-{
-	struct es_mvcc_range_res shown = *res;
-	engenho_range_result *result;
-	struct es_store_block block;
-
-	if (count_only)
-		shown.n = 0;
-	if (es_store_block_new(&block,
-			       es_store_aligned(sizeof(*result)) + shown.n * sizeof(engenho_kv),
-			       bytes_of(&shown)) == NULL)
-		return NULL;
-	result = es_store_carve(&block, sizeof(*result));
-	fill(&block, result, &shown, revision);
-	return result;
-}
-
 void engenho_range_result_free(engenho_range_result *result)
 {
-	es_free(es_mem_default(), result);
+	es_store_block_free(result);
 }
 
-engenho_kv_txn_result *es_store_txn_result(const struct es_mvcc_txn_res *res, int64_t revision)
+engenho_kv_txn_result *es_store_txn_result(const struct es_mem *mem,
+					   const struct es_mvcc_txn_res *res, int64_t revision)
 {
 	engenho_kv_txn_result *result;
 	engenho_range_result *results;
@@ -94,7 +78,7 @@ engenho_kv_txn_result *es_store_txn_result(const struct es_mvcc_txn_res *res, in
 		head += es_store_aligned(op->u.range.n * sizeof(engenho_kv));
 		bytes += bytes_of(&op->u.range);
 	}
-	if (es_store_block_new(&block, head, bytes) == NULL)
+	if (es_store_block_new(mem, &block, head, bytes) == NULL)
 		return NULL;
 	result = es_store_carve(&block, sizeof(*result));
 	results = es_store_carve(&block, res->n * sizeof(*results));
@@ -105,18 +89,21 @@ engenho_kv_txn_result *es_store_txn_result(const struct es_mvcc_txn_res *res, in
 			fill(&block, &results[i], &op->u.range, revision);
 			continue;
 		}
-		results[i].revision = revision;
-		if (op->kind == ES_MVCC_OP_DELETE)
-			results[i].total = op->u.del.deleted;
+		results[i] = (engenho_range_result){
+			.revision = revision,
+			.total = op->kind == ES_MVCC_OP_DELETE ? op->u.del.deleted : 0,
+		};
 	}
-	result->succeeded = res->succeeded;
-	result->revision = revision;
-	result->count = res->n;
-	result->results = results;
+	*result = (engenho_kv_txn_result){
+		.succeeded = res->succeeded,
+		.revision = revision,
+		.count = res->n,
+		.results = results,
+	};
 	return result;
 }
 
 void engenho_kv_txn_result_free(engenho_kv_txn_result *result)
 {
-	es_free(es_mem_default(), result);
+	es_store_block_free(result);
 }

@@ -3,10 +3,12 @@
 
 #include "store/internal.h"
 
-/* Copies of what the engine answered, each in one block of memory. NULL: none. On the loop. */
-engenho_range_result *es_store_range_result(const struct es_mvcc_range_res *res, int64_t revision,
-					    bool count_only);
-engenho_kv_txn_result *es_store_txn_result(const struct es_mvcc_txn_res *res, int64_t revision);
+/* A copy of what the engine answered, in one block. NULL: no memory. On the loop. */
+engenho_kv_txn_result *es_store_txn_result(const struct es_mem *mem,
+					   const struct es_mvcc_txn_res *res, int64_t revision);
+
+/* One of those that a range found, as it is to be shown. */
+struct es_mvcc_kv es_store_kv_found(const struct es_mvcc_range_res *res, size_t i);
 
 /* The bytes of a key and value in a block, each with a NUL byte behind it. */
 static inline size_t es_store_kv_size(const struct es_mvcc_kv *kv)

@@ -45,6 +45,8 @@ engenho_code engenho_compact(engenho_store *store, int64_t revision, engenho_err
 {
 	struct operation o = {.number = revision};
 
+	if (revision < 0)
+		return es_store_fail(error, ES_EINVAL, "revision is negative");
 	return operate(store, &o, run_compact, error);
 }
 

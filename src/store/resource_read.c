@@ -1,35 +1,77 @@
-#include "store/internal.h"
+#include "store/copy.h"
 #include "store/resource_result.h"
 
-/* Reads of resources: a list of the typed layer each, copied on the loop. */
+/* Reads of resources: a list of the typed layer each, held until it is copied. */
 struct read {
 	struct es_store_call call;
 	struct es_typed_list list;
 	struct es_resource_key key; /* of a get */
+	struct es_store_copy copy;
 	engenho_list_result *result;
 	engenho_list_done done;
 	void *ctx;
 };
+
+static size_t copy_size(const struct es_store_copy *copy, size_t i)
+{
+	return es_store_resource_bytes(
+		&ES_CONTAINER_OF(copy, const struct read, copy)->list.items[i]);
+}
+
+static void copy_take(struct es_store_copy *copy, size_t i)
+{
+	const struct read *r = ES_CONTAINER_OF(copy, const struct read, copy);
+
+	((engenho_resource *)copy->items)[i] = es_store_resource(&copy->block, &r->list.items[i]);
+}
+
+static void on_copied(struct es_store_copy *copy, int status)
+{
+	struct read *r = ES_CONTAINER_OF(copy, struct read, copy);
+	const struct es_typed_list *list = &r->list;
+
+	if (status == 0) {
+		r->result = copy->result;
+		*r->result = (engenho_list_result){
+			.revision = list->result_revision,
+			.count = list->count,
+			.items = copy->items,
+			.remaining = list->remaining,
+		};
+		if (list->next_token.len > 0)
+			r->result->continue_token = es_store_carve_text(&copy->block,
+									list->next_token);
+	}
+	es_typed_list_end(&r->list);
+	es_store_finish(&r->call, status, NULL);
+}
 
 static void on_read(struct es_typed_list *list, int status, const char *text)
 {
 	struct read *r = ES_CONTAINER_OF(list, struct read, list);
 	bool is_get = r->key.name.len > 0;
 
-	if (status == 0 && is_get && list->count == 0) {
-		status = ES_ENOENT;
-		text = "there is no such resource";
-	} else if (status == 0) {
-		r->result = es_store_list_result(list);
-		status = r->result == NULL ? ES_ENOMEM : 0;
-		text = NULL;
+	if (status == 0 && (!is_get || list->count > 0)) {
+		r->copy = (struct es_store_copy){
+			.count = list->count,
+			.result_bytes = sizeof(engenho_list_result),
+			.item_bytes = sizeof(engenho_resource),
+			.more_bytes = list->next_token.len + 1,
+			.size = copy_size,
+			.take = copy_take,
+			.done = on_copied,
+		};
+		es_store_copy_begin(r->call.store, &r->copy);
+		return;
 	}
 	es_typed_list_end(list);
+	if (status == 0)
+		es_store_finish(&r->call, ES_ENOENT, "there is no such resource");
 	/* Only of these has the typed layer more to say. */
-	if (status != ES_EINVAL && status != ES_ECOMPACTED && status != ES_EFUTURE_REV &&
-	    status != ES_ENOENT)
-		text = NULL;
-	es_store_finish(&r->call, status, text);
+	else if (status == ES_EINVAL || status == ES_ECOMPACTED || status == ES_EFUTURE_REV)
+		es_store_finish(&r->call, status, text);
+	else
+		es_store_finish(&r->call, status, NULL);
 }
 
 static void run_read(struct es_store_call *call)
@@ -66,8 +108,9 @@ static int set_consistency(struct read *r, engenho_consistency consistency, int6
 }
 
 /* Fills in `error` for ES_EINVAL. */
-static int make_list(struct read *r, const engenho_list_options *options, engenho_error *error)
+static int make_list(struct read *r, const engenho_list_options *from, engenho_error *error)
 {
+	engenho_list_options options;
 	struct es_resource_scope *scope = &r->list.scope;
 	struct es_slice *texts[] = {&scope->group,
 				    &scope->version,
@@ -76,36 +119,29 @@ static int make_list(struct read *r, const engenho_list_options *options, engenh
 				    &r->list.label_selector,
 				    &r->list.field_selector,
 				    &r->list.continue_token};
-	const char *why = NULL;
+	const char *why = es_store_adopt(&options, sizeof(options), from);
 
-	if (options->size != sizeof(*options))
-		why = "options.size is not set";
-	else if (options->kind == NULL &&
-		 (options->group != NULL || options->version != NULL || options->ns != NULL))
-		why = "without a kind every resource is listed";
-	else if (options->kind != NULL && (options->group == NULL || options->version == NULL))
-		why = "a kind needs its group and version";
-	else if (options->limit < 0)
-		why = "a limit is not negative";
+	if (why == NULL)
+		why = es_store_scope(options.group, options.version, options.kind, options.ns,
+				     scope);
+	if (why == NULL && options.limit < 0)
+		why = "options.limit is negative";
+	if (why == NULL && options.revision < 0)
+		why = "options.revision is negative";
 	if (why != NULL) {
 		(void)es_store_fail(error, ES_EINVAL, why);
 		return ES_EINVAL;
 	}
-	r->list.everything = options->kind == NULL;
-	scope->group = es_store_text(options->group);
-	scope->version = es_store_text(options->version);
-	scope->kind = es_store_text(options->kind);
-	scope->ns = es_store_text(options->ns);
-	scope->all_namespaces = options->ns == NULL;
-	r->list.label_selector = es_store_text(options->label_selector);
-	r->list.field_selector = es_store_text(options->field_selector);
-	r->list.continue_token = es_store_text(options->continue_token);
-	r->list.limit = options->limit;
+	r->list.everything = options.kind == NULL;
+	r->list.label_selector = es_store_text(options.label_selector);
+	r->list.field_selector = es_store_text(options.field_selector);
+	r->list.continue_token = es_store_text(options.continue_token);
+	r->list.limit = options.limit;
 	for (size_t i = 0; i < ES_ARRAY_LEN(texts); i++) {
 		if (!es_store_keep(&r->call.arena, texts[i]))
 			return ES_ENOMEM;
 	}
-	return set_consistency(r, options->consistency, options->revision, error);
+	return set_consistency(r, options.consistency, options.revision, error);
 }
 
 static int make_get(struct read *r, const engenho_key *key, engenho_consistency consistency,
@@ -114,7 +150,9 @@ static int make_get(struct read *r, const engenho_key *key, engenho_consistency 
 	int rc = es_store_key(key, &r->call.arena, &r->key);
 
 	if (rc == ES_EINVAL || (rc == 0 && r->key.name.len == 0)) {
-		(void)es_store_fail(error, ES_EINVAL, "a part of the key is missing");
+		(void)es_store_fail(
+			error, ES_EINVAL,
+			"a part of the key is missing, or its reserved members are not zero");
 		return ES_EINVAL;
 	}
 	return rc < 0 ? rc : set_consistency(r, consistency, revision, error);
@@ -174,7 +212,7 @@ engenho_code engenho_get(engenho_store *store, const engenho_key *key,
 static void read_free(struct read *r)
 {
 	es_store_call_close(&r->call);
-	es_free(es_mem_default(), r);
+	es_free(r->call.store->mem, r);
 }
 
 static void deliver(struct es_store_call *call)
@@ -193,7 +231,7 @@ static void deliver(struct es_store_call *call)
 static struct read *read_new(engenho_store *store, engenho_list_done done, void *ctx,
 			     engenho_error *error)
 {
-	struct read *r = es_alloc(es_mem_default(), sizeof(*r));
+	struct read *r = es_alloc(store->mem, sizeof(*r));
 
 	if (r == NULL) {
 		(void)es_store_fail(error, ES_ENOMEM, NULL);

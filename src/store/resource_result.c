@@ -5,7 +5,8 @@ int es_store_key(const engenho_key *key, struct es_arena *arena, struct es_resou
 	struct es_slice *parts[] = {&ret_key->group, &ret_key->version, &ret_key->kind,
 				    &ret_key->ns, &ret_key->name};
 
-	if (key->group == NULL || key->version == NULL || key->kind == NULL || key->name == NULL)
+	if (key->group == NULL || key->version == NULL || key->kind == NULL || key->name == NULL ||
+	    !ES_STORE_RESERVED_IS_ZERO(key))
 		return ES_EINVAL;
 	*ret_key = (struct es_resource_key){
 		.group = es_slice_str(key->group),
@@ -55,8 +56,8 @@ static void fill_causes(struct es_store_block *block, const struct es_resource_p
 
 	for (size_t i = 0; i < plan->cause_count; i++)
 		causes[i] = (engenho_cause){
-			es_store_carve_text(block, plan->causes[i].manager),
-			es_store_carve_text(block, plan->causes[i].field),
+			.manager = es_store_carve_text(block, plan->causes[i].manager),
+			.field = es_store_carve_text(block, plan->causes[i].field),
 		};
 	result->cause_count = plan->cause_count;
 	result->causes = causes;
@@ -83,7 +84,8 @@ int es_store_keep_written(const struct es_typed_write *write, struct es_arena *a
 	return kept ? 0 : ES_ENOMEM;
 }
 
-engenho_write_result *es_store_write_result(const struct es_store_written *written)
+engenho_write_result *es_store_write_result(const struct es_mem *mem,
+					    const struct es_store_written *written)
 {
 	const struct es_resource_plan *plan = &written->plan;
 	const struct es_typed_item item = {
@@ -105,14 +107,16 @@ engenho_write_result *es_store_write_result(const struct es_store_written *writt
 		bytes += es_store_resource_bytes(&item);
 	for (size_t i = 0; i < plan->cause_count; i++)
 		bytes += plan->causes[i].manager.len + 1 + plan->causes[i].field.len + 1;
-	if (es_store_block_new(&block, head, bytes) == NULL)
+	if (es_store_block_new(mem, &block, head, bytes) == NULL)
 		return NULL;
 	result = es_store_carve(&block, sizeof(*result));
 	resource = es_store_carve(&block, sizeof(*resource));
-	result->outcome = (engenho_outcome)plan->outcome; /* they are numbered alike */
-	result->revision = written->revision;
-	result->applied_index = written->applied_index;
-	result->message = es_store_carve_text(&block, plan->reason);
+	*result = (engenho_write_result){
+		.outcome = (engenho_outcome)plan->outcome, /* they are numbered alike */
+		.revision = written->revision,
+		.applied_index = written->applied_index,
+		.message = es_store_carve_text(&block, plan->reason),
+	};
 	if (has_object) {
 		*resource = es_store_resource(&block, &item);
 		result->resource = resource;
@@ -123,7 +127,7 @@ engenho_write_result *es_store_write_result(const struct es_store_written *writt
 
 void engenho_write_result_free(engenho_write_result *result)
 {
-	es_free(es_mem_default(), result);
+	es_store_block_free(result);
 }
 
 const char *engenho_outcome_name(engenho_outcome outcome)
@@ -131,37 +135,7 @@ const char *engenho_outcome_name(engenho_outcome outcome)
 	return es_resource_outcome_name((enum es_resource_outcome)outcome);
 }
 
-/* ---- lists ----------------------------------------------------------------------------------- */
-
-engenho_list_result *es_store_list_result(const struct es_typed_list *list)
-{
-	struct es_store_block block;
-	engenho_list_result *result;
-	engenho_resource *items;
-	size_t bytes = list->next_token.len + 1;
-
-	for (size_t i = 0; i < list->count; i++)
-		bytes += es_store_resource_bytes(&list->items[i]);
-	if (es_store_block_new(&block,
-			       es_store_aligned(sizeof(*result)) + list->count * sizeof(*items),
-			       bytes) == NULL)
-		return NULL;
-	result = es_store_carve(&block, sizeof(*result));
-	items = es_store_carve(&block, list->count * sizeof(*items));
-	for (size_t i = 0; i < list->count; i++)
-		items[i] = es_store_resource(&block, &list->items[i]);
-	*result = (engenho_list_result){
-		.revision = list->result_revision,
-		.count = list->count,
-		.items = items,
-		.remaining = list->remaining,
-	};
-	if (list->next_token.len > 0)
-		result->continue_token = es_store_carve_text(&block, list->next_token);
-	return result;
-}
-
 void engenho_list_result_free(engenho_list_result *result)
 {
-	es_free(es_mem_default(), result);
+	es_store_block_free(result);
 }

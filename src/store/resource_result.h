@@ -14,17 +14,20 @@ struct es_store_written {
 /* Copy what is readable only now, inside `done`; on the loop. The key is that of the command, borrowed. ES_ENOMEM. */
 int es_store_keep_written(const struct es_typed_write *write, struct es_arena *arena,
 			  struct es_store_written *ret_written);
-/* Results, each in one block of memory. NULL: none. */
-engenho_write_result *es_store_write_result(const struct es_store_written *written);
-/* On the loop. */
-engenho_list_result *es_store_list_result(const struct es_typed_list *list);
+/* In one block. NULL: no memory. */
+engenho_write_result *es_store_write_result(const struct es_mem *mem,
+					    const struct es_store_written *written);
 
 /* The bytes of a resource in a block, and the resource in it. */
 size_t es_store_resource_bytes(const struct es_typed_item *item);
 engenho_resource es_store_resource(struct es_store_block *block, const struct es_typed_item *item);
 
-/* The key as the typed layer has it, its parts borrowed or, with an arena, copied. ES_EINVAL for a missing part;
- * ES_ENOMEM. */
+/* The key as the typed layer has it, its parts borrowed or, with an arena, copied. ES_EINVAL for a missing part and
+ * for reserved members that are not zero; ES_ENOMEM. */
 int es_store_key(const engenho_key *key, struct es_arena *arena, struct es_resource_key *ret_key);
+
+/* What a list or a watch is of, borrowed; of everything when `kind` is NULL. NULL, or why it is refused. */
+const char *es_store_scope(const char *group, const char *version, const char *kind, const char *ns,
+			   struct es_resource_scope *ret_scope);
 
 #endif

@@ -72,7 +72,10 @@ static int make_key(const struct making *m, const engenho_key *key, struct es_re
 {
 	int rc = es_store_key(key, m->copy ? m->arena : NULL, ret_key);
 
-	return rc == ES_EINVAL ? refuse(m, "a part of the key is NULL") : rc;
+	return rc == ES_EINVAL
+		       ? refuse(m,
+				"a part of the key is NULL, or its reserved members are not zero")
+		       : rc;
 }
 
 static int make_value(const struct making *m, engenho_bytes bytes, struct es_json *ret_value)
@@ -96,21 +99,23 @@ static int make_value(const struct making *m, engenho_bytes bytes, struct es_jso
 static int make_options(const struct making *m, const struct request *request,
 			struct es_resource_command *c)
 {
-	const engenho_write_options *options = request->options;
+	engenho_write_options options;
+	const char *why;
 
-	if (options == NULL)
+	if (request->options == NULL)
 		return 0;
-	if (options->size != sizeof(*options))
-		return refuse(m, "options.size is not set");
-	if ((unsigned)options->reason > ENGENHO_SCHEDULER)
-		return refuse(m, "no such reason");
-	if (options->expected < 0)
-		return refuse(m, "a revision is not negative");
-	c->reason = (enum es_resource_reason)options->reason; /* they are numbered alike */
-	c->has_expected = options->expected > 0;
-	c->expected = options->expected;
-	c->force = options->force;
-	c->manager = es_store_text(options->manager);
+	why = es_store_adopt(&options, sizeof(options), request->options);
+	if (why == NULL && (unsigned)options.reason > ENGENHO_SCHEDULER)
+		why = "no such options.reason";
+	if (why == NULL && options.expected < 0)
+		why = "options.expected is negative";
+	if (why != NULL)
+		return refuse(m, why);
+	c->reason = (enum es_resource_reason)options.reason; /* they are numbered alike */
+	c->has_expected = options.expected > 0;
+	c->expected = options.expected;
+	c->force = options.force;
+	c->manager = es_store_text(options.manager);
 	return m->copy && !es_store_keep(m->arena, &c->manager) ? ES_ENOMEM : 0;
 }
 
@@ -124,6 +129,10 @@ static int make_compares(const struct making *m, const engenho_txn *txn,
 	for (size_t i = 0; rc == 0 && i < txn->compare_count; i++) {
 		const engenho_compare *from = &txn->compares[i];
 
+		if (from->mod_revision < 0)
+			return refuse(m, "the mod_revision of a compare is negative");
+		if (!ES_STORE_RESERVED_IS_ZERO(from))
+			return refuse(m, "reserved members of a compare are not zero");
 		compares[i].kind = from->mod_revision == 0 ? ES_RESOURCE_NOT_EXISTS
 							   : ES_RESOURCE_MOD_REVISION_EQ;
 		compares[i].revision = from->mod_revision;
@@ -141,6 +150,8 @@ static int make_ops(const struct making *m, const engenho_op *from, size_t count
 	int rc = ops == NULL ? ES_ENOMEM : 0;
 
 	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if (!ES_STORE_RESERVED_IS_ZERO(&from[i]))
+			return refuse(m, "reserved members of an operation are not zero");
 		ops[i].kind = from[i].is_delete ? ES_RESOURCE_OP_DELETE : ES_RESOURCE_OP_PUT;
 		rc = make_key(m, &from[i].key, &ops[i].key);
 		if (rc == 0 && !from[i].is_delete)
@@ -150,23 +161,25 @@ static int make_ops(const struct making *m, const engenho_op *from, size_t count
 	return rc;
 }
 
-static int make_txn(const struct making *m, const engenho_txn *txn, uint32_t max_ops,
+static int make_txn(const struct making *m, const engenho_txn *from, uint32_t max_ops,
 		    struct es_resource_command *c)
 {
+	engenho_txn txn;
+	const char *why = es_store_adopt(&txn, sizeof(txn), from);
 	int rc;
 
-	if (txn->size != sizeof(*txn))
-		return refuse(m, "txn.size is not set");
-	if (txn->compare_count > max_ops || txn->success_count > max_ops ||
-	    txn->failure_count > max_ops)
+	if (why != NULL)
+		return refuse(m, why);
+	if (txn.compare_count > max_ops || txn.success_count > max_ops ||
+	    txn.failure_count > max_ops)
 		return ES_ETOO_MANY_OPS;
-	rc = make_compares(m, txn, c);
+	rc = make_compares(m, &txn, c);
 	if (rc == 0)
-		rc = make_ops(m, txn->success, txn->success_count, &c->success);
+		rc = make_ops(m, txn.success, txn.success_count, &c->success);
 	if (rc == 0)
-		rc = make_ops(m, txn->failure, txn->failure_count, &c->failure);
-	c->success_count = txn->success_count;
-	c->failure_count = txn->failure_count;
+		rc = make_ops(m, txn.failure, txn.failure_count, &c->failure);
+	c->success_count = txn.success_count;
+	c->failure_count = txn.failure_count;
 	return rc;
 }
 
@@ -217,7 +230,7 @@ static engenho_code write_and_wait(engenho_store *store, const struct request *r
 	if (code == ENGENHO_OK)
 		code = es_store_wait(&w.call, error);
 	if (code == ENGENHO_OK && ret_result != NULL) {
-		*ret_result = es_store_write_result(&w.written);
+		*ret_result = es_store_write_result(store->mem, &w.written);
 		if (*ret_result == NULL)
 			code = es_store_fail(error, ES_ENOMEM, NULL);
 	}
@@ -272,7 +285,7 @@ engenho_code engenho_txn_commit(engenho_store *store, const engenho_txn *txn,
 static void write_free(struct write *w)
 {
 	es_store_call_close(&w->call);
-	es_free(es_mem_default(), w);
+	es_free(w->call.store->mem, w);
 }
 
 static void deliver(struct es_store_call *call)
@@ -282,7 +295,7 @@ static void deliver(struct es_store_call *call)
 	engenho_write_result *result = NULL;
 
 	if (w->done != NULL && call->error.code == ENGENHO_OK) {
-		result = es_store_write_result(&w->written);
+		result = es_store_write_result(call->store->mem, &w->written);
 		if (result == NULL)
 			(void)es_store_fail(&call->error, ES_ENOMEM, NULL);
 	}
@@ -299,7 +312,7 @@ static engenho_code write_async(engenho_store *store, const struct request *requ
 
 	if (code != ENGENHO_OK)
 		return code;
-	w = es_alloc(es_mem_default(), sizeof(*w));
+	w = es_alloc(store->mem, sizeof(*w));
 	if (w == NULL) {
 		code = es_store_fail(error, ES_ENOMEM, NULL);
 	} else {

@@ -1,14 +1,33 @@
 #include "store/internal.h"
 
-void *es_store_block_new(struct es_store_block *block, size_t head_bytes, size_t bytes)
+/* Before each block. */
+struct head {
+	_Alignas(16) const struct es_mem *mem;
+};
+
+void *es_store_block_new(const struct es_mem *mem, struct es_store_block *block, size_t head_bytes,
+			 size_t bytes)
 {
+	struct head *head;
+
 	head_bytes = es_store_aligned(head_bytes);
-	block->at = es_alloc(es_mem_default(), head_bytes + bytes);
-	if (block->at == NULL)
+	head = es_alloc(mem, sizeof(*head) + head_bytes + bytes);
+	if (head == NULL)
 		return NULL;
-	memset(block->at, 0, head_bytes);
+	head->mem = mem;
+	block->at = (char *)(head + 1);
 	block->bytes = block->at + head_bytes;
 	return block->at;
+}
+
+void es_store_block_free(void *result)
+{
+	struct head *head;
+
+	if (result == NULL)
+		return;
+	head = (struct head *)result - 1;
+	es_free(head->mem, head);
 }
 
 void *es_store_carve(struct es_store_block *block, size_t size)

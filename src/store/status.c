@@ -7,7 +7,8 @@
 struct waiter {
 	struct es_store_call call;
 	struct es_queue link;
-	uint64_t index;       /* 0: for a leader */
+	enum { FOR_LEADER, FOR_LEADERSHIP, FOR_INDEX } what;
+	uint64_t index;
 	uint64_t deadline_ms; /* UINT64_MAX: none */
 };
 
@@ -20,16 +21,24 @@ static uint64_t now_ms(void)
 
 static bool has_come(const struct waiter *w)
 {
-	struct es_engine *engine = w->call.store->member.engine;
+	struct es_consensus *consensus = es_engine_consensus(w->call.store->member.engine);
 
-	if (w->index == 0)
-		return w->call.store->has_leader;
-	return es_consensus_applied_index(es_engine_consensus(engine)) >= w->index;
+	switch (w->what) {
+	case FOR_LEADER: return w->call.store->has_leader;
+	case FOR_LEADERSHIP: return es_consensus_is_leader(consensus);
+	case FOR_INDEX: break;
+	}
+	return es_consensus_applied_index(consensus) >= w->index;
 }
 
 /* Whether it is over. */
 static bool judge(struct waiter *w, uint64_t at_ms)
 {
+	static const char *const missing[] = {
+		[FOR_LEADER] = "there is no leader",
+		[FOR_LEADERSHIP] = "this member does not lead",
+		[FOR_INDEX] = "the index is not applied yet",
+	};
 	bool come = has_come(w);
 
 	if (!come && at_ms < w->deadline_ms)
@@ -38,9 +47,7 @@ static bool judge(struct waiter *w, uint64_t at_ms)
 	if (come)
 		es_store_finish(&w->call, 0, NULL);
 	else
-		es_store_finish(&w->call, ES_ETIMEOUT,
-				w->index == 0 ? "there is no leader"
-					      : "the index is not applied yet");
+		es_store_finish(&w->call, ES_ETIMEOUT, missing[w->what]);
 	return true;
 }
 
@@ -79,31 +86,40 @@ static void run_wait(struct es_store_call *call)
 	es_store_look(store, true);
 }
 
-static engenho_code wait_for(engenho_store *store, uint64_t index, int timeout_ms,
+static engenho_code wait_for(engenho_store *store, struct waiter *w, int timeout_ms,
 			     engenho_error *error)
 {
-	struct waiter w = {.index = index, .deadline_ms = UINT64_MAX};
 	engenho_code code = es_store_enter(store, true, error);
 
 	if (code != ENGENHO_OK)
 		return code;
-	if (timeout_ms >= 0)
-		w.deadline_ms = now_ms() + (uint64_t)timeout_ms;
-	es_store_call_init(&w.call, store, run_wait, NULL);
-	code = es_store_wait(&w.call, error);
+	w->deadline_ms = timeout_ms < 0 ? UINT64_MAX : now_ms() + (uint64_t)timeout_ms;
+	es_store_call_init(&w->call, store, run_wait, NULL);
+	code = es_store_wait(&w->call, error);
 	es_store_leave(store);
 	return code;
 }
 
 engenho_code engenho_wait_for_leader(engenho_store *store, int timeout_ms, engenho_error *error)
 {
-	return wait_for(store, 0, timeout_ms, error);
+	struct waiter w = {.what = FOR_LEADER};
+
+	return wait_for(store, &w, timeout_ms, error);
+}
+
+engenho_code engenho_wait_for_leadership(engenho_store *store, int timeout_ms, engenho_error *error)
+{
+	struct waiter w = {.what = FOR_LEADERSHIP};
+
+	return wait_for(store, &w, timeout_ms, error);
 }
 
 engenho_code engenho_wait_for_index(engenho_store *store, uint64_t index, int timeout_ms,
 				    engenho_error *error)
 {
-	return index == 0 ? ENGENHO_OK : wait_for(store, index, timeout_ms, error);
+	struct waiter w = {.what = FOR_INDEX, .index = index};
+
+	return wait_for(store, &w, timeout_ms, error);
 }
 
 /* ---- figures --------------------------------------------------------------------------------- */
@@ -180,14 +196,15 @@ engenho_code engenho_get_stats(engenho_store *store, engenho_stats *stats, engen
 	size_t size = stats->size;
 	engenho_code code;
 
-	if (size < sizeof(size) || size > sizeof(all))
-		return es_store_fail(error, ES_EINVAL,
-				     "stats.size is not set, or of a later version");
+	if (size < sizeof(size))
+		return es_store_fail(error, ES_EINVAL, "size is not set (ENGENHO_INIT sets it)");
 	code = get_stats(store, &all, error);
 	if (code != ENGENHO_OK)
 		return code;
-	all.size = size;
-	memcpy(stats, &all, size);
+	/* A later version's has members that we do not know. */
+	memset(stats, 0, size);
+	memcpy(stats, &all, size < sizeof(all) ? size : sizeof(all));
+	stats->size = size;
 	return ENGENHO_OK;
 }
 

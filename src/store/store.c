@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "store/config.h"
+#include "store/copy.h"
 #include "store/queue.h"
 
 /*
@@ -15,7 +16,10 @@
  * A member that cannot go on stops in the same way, by itself: what is left is a store that refuses
  * everything and says why, until it is closed.
  */
-enum { TICK_MS = 20 };
+enum {
+	TICK_MS = 20,
+	COPY_BYTES = 1 << 20, /* of large answers, in a turn */
+};
 
 /* ---- stopping -------------------------------------------------------------------------------- */
 
@@ -47,6 +51,8 @@ static void stop(engenho_store *store)
 	es_store_run_calls(store); /* ends them */
 	es_store_watches_stop(store);
 	es_store_waiters_stop(store);
+	es_store_copies_stop(store);
+	(void)uv_idle_stop(&store->idle);
 	if (store->typed != NULL)
 		es_typed_close(store->typed, typed_closed, store);
 	else
@@ -93,12 +99,20 @@ static void on_wake(uv_async_t *wake)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-	es_store_show_finished(prepare->data);
+	engenho_store *store = prepare->data;
+
+	store->copy_budget = COPY_BYTES;
+	es_store_show_finished(store);
 }
 
 static void on_idle(uv_idle_t *idle)
 {
-	es_store_watches_serve(idle->data);
+	engenho_store *store = idle->data;
+
+	es_store_watches_serve(store);
+	es_store_copies_serve(store);
+	if (es_queue_empty(&store->work) && es_queue_empty(&store->copies))
+		(void)uv_idle_stop(&store->idle);
 }
 
 static void on_check(uv_check_t *check)
@@ -279,18 +293,19 @@ static void store_free(engenho_store *store)
 	es_free(store->mem, store);
 }
 
-static engenho_store *store_new(void)
+static engenho_store *store_new(const struct es_mem *mem)
 {
-	engenho_store *store = es_calloc(es_mem_default(), 1, sizeof(*store));
+	engenho_store *store = es_calloc(mem, 1, sizeof(*store));
 
 	if (store == NULL)
 		return NULL;
-	store->mem = es_mem_default();
+	store->mem = mem;
 	store->done_fd = -1;
 	es_arena_init(&store->arena, store->mem, 4096);
 	es_queue_init(&store->watches);
 	es_queue_init(&store->work);
 	es_queue_init(&store->waiters);
+	es_queue_init(&store->copies);
 	(void)pthread_mutex_init(&store->mutex, NULL);
 	(void)pthread_cond_init(&store->left, NULL);
 	(void)sem_init(&store->open_done, 0, 0);
@@ -321,7 +336,7 @@ static int start(engenho_store *store, const engenho_config *config)
 engenho_code engenho_open(const engenho_config *config, engenho_store **ret_store,
 			  engenho_error *error)
 {
-	engenho_store *store = store_new();
+	engenho_store *store = store_new(es_store_config_mem(config));
 	engenho_code code = ENGENHO_OK;
 	int rc;
 

@@ -152,8 +152,6 @@ void es_store_watches_serve(engenho_store *store)
 	}
 	while (!es_queue_empty(&served))
 		es_queue_push(&store->work, es_queue_pop(&served));
-	if (es_queue_empty(&store->work))
-		(void)uv_idle_stop(&store->idle);
 }
 
 void es_store_watches_stop(engenho_store *store)
@@ -165,7 +163,6 @@ void es_store_watches_stop(engenho_store *store)
 		end(w, ES_ESTOPPED, store->reason.message);
 		detach(w);
 	}
-	(void)uv_idle_stop(&store->idle);
 }
 
 /* ---- for the caller -------------------------------------------------------------------------- */
@@ -176,6 +173,7 @@ int es_store_watch_init(struct es_store_watch *w, const struct es_store_watch_ki
 	pthread_condattr_t attributes;
 
 	w->kind = kind;
+	w->mem = store->mem;
 	w->store = store;
 	w->fd = -1;
 	es_queue_init(&w->link);
@@ -309,7 +307,7 @@ void es_store_watch_release(struct es_store_watch *w)
 
 	while ((batch = w->first) != NULL) {
 		w->first = batch->next;
-		es_free(es_mem_default(), batch);
+		es_store_block_free(batch);
 	}
 	if (w->fd >= 0)
 		(void)close(w->fd);

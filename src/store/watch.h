@@ -5,7 +5,8 @@
 
 /*
  * What watches of resources and of keys share: the loop makes batches of events, some ahead, and a
- * thread takes them. Who does not take them stops the loop from making more: they stay in the store.
+ * thread takes them. Who does not take them stops the loop from making more: they stay in the store. A batch begins a
+ * block (es_store_block_new).
  */
 struct es_store_batch {
 	struct es_store_batch *next;
@@ -27,6 +28,7 @@ struct es_store_watch_kind {
 
 struct es_store_watch {
 	const struct es_store_watch_kind *kind;
+	const struct es_mem *mem; /* the store's; may outlive it */
 
 	/* Under the mutex. */
 	pthread_mutex_t mutex;

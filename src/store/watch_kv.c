@@ -67,7 +67,7 @@ static struct batch *make_batch(const struct engenho_kv_watch *w)
 
 		bytes += change_bytes(&change);
 	}
-	if (es_store_block_new(&block,
+	if (es_store_block_new(w->watch.mem, &block,
 			       es_store_aligned(sizeof(*batch)) + w->count * sizeof(*events),
 			       bytes) == NULL)
 		return NULL;
@@ -99,7 +99,7 @@ static int reserve(struct engenho_kv_watch *w)
 	if (capacity <= w->capacity)
 		return 0;
 	capacity += capacity / 2;
-	held = es_realloc(es_mem_default(), w->held, capacity * sizeof(*held));
+	held = es_realloc(w->watch.mem, w->held, capacity * sizeof(*held));
 	if (held == NULL)
 		return ES_ENOMEM;
 	w->held = held;
@@ -143,7 +143,7 @@ static int fetch(struct es_store_watch *watch, struct es_store_batch **ret_batch
 void engenho_kv_events_free(engenho_kv_events *events)
 {
 	if (events != NULL)
-		es_free(es_mem_default(), ES_CONTAINER_OF(events, struct batch, events));
+		es_store_block_free(ES_CONTAINER_OF(events, struct batch, events));
 }
 
 static void detach(struct es_store_watch *watch)
@@ -176,15 +176,34 @@ static void watch_free(struct es_store_watch *watch)
 	struct engenho_kv_watch *w = of(watch);
 
 	es_store_watch_release(&w->watch);
-	es_free(es_mem_default(), w->held);
-	es_free(es_mem_default(), w);
+	es_free(w->watch.mem, w->held);
+	es_free(w->watch.mem, w);
 }
 
-static engenho_code open_watch(engenho_store *store, const engenho_kv_watch_options *options,
+static const char *read_options(const engenho_kv_watch_options *from,
+				struct es_watch_spec *ret_spec)
+{
+	engenho_kv_watch_options options;
+	const char *why = es_store_adopt(&options, sizeof(options), from);
+
+	if (why == NULL && options.key.len == 0)
+		why = "options.key is empty";
+	if (why == NULL && options.start_revision < 0)
+		why = "options.start_revision is negative";
+	if (why == NULL)
+		*ret_spec = (struct es_watch_spec){
+			.range = {es_store_slice(options.key), es_store_slice(options.range_end)},
+			.start_revision = options.start_revision,
+			.prev_kv = options.prev_kv,
+		};
+	return why;
+}
+
+static engenho_code open_watch(engenho_store *store, const struct es_watch_spec *spec,
 			       engenho_kv_watch **ret_watch, engenho_error *error)
 {
 	static const struct es_store_watch_kind kind = {fetch, detach, watch_free};
-	engenho_kv_watch *w = es_calloc(es_mem_default(), 1, sizeof(*w));
+	engenho_kv_watch *w = es_calloc(store->mem, 1, sizeof(*w));
 	struct open_call open = {.watch = w};
 	engenho_code code;
 	int rc;
@@ -192,11 +211,7 @@ static engenho_code open_watch(engenho_store *store, const engenho_kv_watch_opti
 	if (w == NULL)
 		return es_store_fail(error, ES_ENOMEM, NULL);
 	w->owner.wake = on_wake;
-	w->spec = (struct es_watch_spec){
-		.range = {es_store_slice(options->key), es_store_slice(options->range_end)},
-		.start_revision = options->start_revision,
-		.prev_kv = options->prev_kv,
-	};
+	w->spec = *spec;
 	rc = es_store_watch_init(&w->watch, &kind, store);
 	es_store_call_init(&open.call, store, run_open, NULL);
 	code = rc < 0 ? es_store_fail(error, rc, NULL) : es_store_wait(&open.call, error);
@@ -210,16 +225,16 @@ static engenho_code open_watch(engenho_store *store, const engenho_kv_watch_opti
 engenho_code engenho_kv_watch_open(engenho_store *store, const engenho_kv_watch_options *options,
 				   engenho_kv_watch **ret_watch, engenho_error *error)
 {
+	struct es_watch_spec spec;
+	const char *why = read_options(options, &spec);
 	engenho_code code;
 
-	if (options->size != sizeof(*options))
-		return es_store_fail(error, ES_EINVAL, "options.size is not set");
-	if (options->key.len == 0)
-		return es_store_fail(error, ES_EEMPTY_KEY, NULL);
+	if (why != NULL)
+		return es_store_fail(error, ES_EINVAL, why);
 	code = es_store_enter(store, true, error);
 	if (code != ENGENHO_OK)
 		return code;
-	code = open_watch(store, options, ret_watch, error);
+	code = open_watch(store, &spec, ret_watch, error);
 	es_store_leave(store);
 	return code;
 }

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "store/resource_result.h"
 #include "store/watch.h"
 
@@ -44,7 +46,7 @@ static struct batch *make_batch(const struct engenho_watch *w)
 
 	for (size_t i = 0; i < w->count; i++)
 		bytes += es_store_resource_bytes(&w->held[i].item);
-	if (es_store_block_new(&block,
+	if (es_store_block_new(w->watch.mem, &block,
 			       es_store_aligned(sizeof(*batch)) + w->count * sizeof(*events),
 			       bytes) == NULL)
 		return NULL;
@@ -72,7 +74,7 @@ static int reserve(struct engenho_watch *w)
 	if (capacity <= w->capacity)
 		return 0;
 	capacity += capacity / 2;
-	held = es_realloc(es_mem_default(), w->held, capacity * sizeof(*held));
+	held = es_realloc(w->watch.mem, w->held, capacity * sizeof(*held));
 	if (held == NULL)
 		return ES_ENOMEM;
 	w->held = held;
@@ -107,7 +109,7 @@ static int fetch(struct es_store_watch *watch, struct es_store_batch **ret_batch
 void engenho_events_free(engenho_events *events)
 {
 	if (events != NULL)
-		es_free(es_mem_default(), ES_CONTAINER_OF(events, struct batch, events));
+		es_store_block_free(ES_CONTAINER_OF(events, struct batch, events));
 }
 
 static void detach(struct es_store_watch *watch)
@@ -139,15 +141,56 @@ static void watch_free(struct es_store_watch *watch)
 
 	es_store_watch_release(&w->watch);
 	es_arena_close(&w->arena);
-	es_free(es_mem_default(), w->held);
-	es_free(es_mem_default(), w);
+	es_free(w->watch.mem, w->held);
+	es_free(w->watch.mem, w);
 }
 
-static engenho_code open_watch(engenho_store *store, const engenho_watch_options *options,
+/* One resource is watched by its key. */
+static int read_name(const engenho_watch_options *options, struct es_typed_watch_spec *spec,
+		     char *errmsg, size_t errmsg_size)
+{
+	const struct es_resource_key key = {
+		spec->scope.group, spec->scope.version,          spec->scope.kind,
+		spec->scope.ns,    es_store_text(options->name), options->ns != NULL};
+
+	if (options->name == NULL)
+		return 0;
+	spec->name = key.name;
+	spec->cluster_scoped = !key.has_ns;
+	return es_resource_key_check(&key, errmsg, errmsg_size);
+}
+
+static int read_options(const engenho_watch_options *from, struct es_typed_watch_spec *ret_spec,
+			char *errmsg, size_t errmsg_size)
+{
+	engenho_watch_options options;
+	const char *why = es_store_adopt(&options, sizeof(options), from);
+
+	memset(ret_spec, 0, sizeof(*ret_spec));
+	if (why == NULL)
+		why = es_store_scope(options.group, options.version, options.kind, options.ns,
+				     &ret_spec->scope);
+	if (why == NULL && options.kind == NULL && options.name != NULL)
+		why = "options.name needs a kind";
+	if (why == NULL && options.from_revision < 0)
+		why = "options.from_revision is negative";
+	if (why != NULL) {
+		(void)snprintf(errmsg, errmsg_size, "%s", why);
+		return ES_EINVAL;
+	}
+	ret_spec->everything = options.kind == NULL;
+	ret_spec->label_selector = es_store_text(options.label_selector);
+	ret_spec->field_selector = es_store_text(options.field_selector);
+	ret_spec->from_revision = options.from_revision;
+	ret_spec->bookmark_interval_ms = options.bookmark_interval_ms;
+	return read_name(&options, ret_spec, errmsg, errmsg_size);
+}
+
+static engenho_code open_watch(engenho_store *store, const struct es_typed_watch_spec *spec,
 			       engenho_watch **ret_watch, engenho_error *error)
 {
 	static const struct es_store_watch_kind kind = {fetch, detach, watch_free};
-	engenho_watch *w = es_calloc(es_mem_default(), 1, sizeof(*w));
+	engenho_watch *w = es_calloc(store->mem, 1, sizeof(*w));
 	struct open_call open = {.watch = w};
 	engenho_code code;
 	int rc;
@@ -155,20 +198,9 @@ static engenho_code open_watch(engenho_store *store, const engenho_watch_options
 	if (w == NULL)
 		return es_store_fail(error, ES_ENOMEM, NULL);
 	es_arena_init(&w->arena, store->mem, 16384);
-	w->spec = (struct es_typed_watch_spec){
-		.everything = options->kind == NULL,
-		.scope = {.group = es_store_text(options->group),
-			  .version = es_store_text(options->version),
-			  .kind = es_store_text(options->kind),
-			  .ns = es_store_text(options->ns),
-			  .all_namespaces = options->ns == NULL},
-		.label_selector = es_store_text(options->label_selector),
-		.field_selector = es_store_text(options->field_selector),
-		.from_revision = options->from_revision,
-		.bookmark_interval_ms = options->bookmark_interval_ms,
-		.wake = on_wake,
-		.ctx = w,
-	};
+	w->spec = *spec;
+	w->spec.wake = on_wake;
+	w->spec.ctx = w;
 	rc = es_store_watch_init(&w->watch, &kind, store);
 	es_store_call_init(&open.call, store, run_open, NULL);
 	code = rc < 0 ? es_store_fail(error, rc, NULL) : es_store_wait(&open.call, error);
@@ -179,30 +211,20 @@ static engenho_code open_watch(engenho_store *store, const engenho_watch_options
 	return code;
 }
 
-static const char *why_refused(const engenho_watch_options *options)
-{
-	if (options->size != sizeof(*options))
-		return "options.size is not set";
-	if (options->kind == NULL &&
-	    (options->group != NULL || options->version != NULL || options->ns != NULL))
-		return "without a kind every resource is watched";
-	if (options->kind != NULL && (options->group == NULL || options->version == NULL))
-		return "a kind needs its group and version";
-	return NULL;
-}
-
 engenho_code engenho_watch_open(engenho_store *store, const engenho_watch_options *options,
 				engenho_watch **ret_watch, engenho_error *error)
 {
-	const char *why = why_refused(options);
+	struct es_typed_watch_spec spec;
+	char errmsg[ES_TYPED_TEXT_MAX] = "";
+	int rc = read_options(options, &spec, errmsg, sizeof(errmsg));
 	engenho_code code;
 
-	if (why != NULL)
-		return es_store_fail(error, ES_EINVAL, why);
+	if (rc < 0)
+		return es_store_fail(error, rc, errmsg[0] != '\0' ? errmsg : NULL);
 	code = es_store_enter(store, true, error);
 	if (code != ENGENHO_OK)
 		return code;
-	code = open_watch(store, options, ret_watch, error);
+	code = open_watch(store, &spec, ret_watch, error);
 	es_store_leave(store);
 	return code;
 }

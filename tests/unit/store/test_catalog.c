@@ -159,7 +159,7 @@ static void expect_numbers(const char *path)
 static void a_catalog_goes_out_and_in(void **state)
 {
 	struct fixture *f = *state;
-	const engenho_key node = {"", "v1", "Node", NULL, "n"};
+	const engenho_key node = {.group = "", .version = "v1", .kind = "Node", .name = "n"};
 	struct done d = {.f = f};
 	char path[128], again[128];
 	uint64_t count, imported, unchanged;

@@ -62,6 +62,14 @@ static void texts_are_for_people(void **state)
 	assert_int_equal(es_store_fail(&error, ES_EINVAL, "the key"), ENGENHO_INVALID);
 	assert_string_equal(error.message, "the key");
 	assert_int_equal(es_store_fail(NULL, ES_EIO, NULL), ENGENHO_IO);
+	/* Whoever passes it on. */
+	assert_int_equal(es_store_fail(&error, ES_ETOO_LARGE, es_status_text(ES_ETOO_LARGE)),
+			 ENGENHO_TOO_LARGE);
+	assert_string_equal(error.message, "request is too large");
+	assert_int_equal(es_store_fail(&error, ES_ECOMPACTED, NULL), ENGENHO_COMPACTED);
+	assert_string_equal(error.message, "required revision has been compacted");
+	assert_int_equal(es_store_fail(&error, ES_EINVAL, "a: b"), ENGENHO_INVALID);
+	assert_string_equal(error.message, "a: b");
 }
 
 static void the_version_is_the_builds(void **state)

@@ -174,6 +174,64 @@ static void a_branch_is_done_at_one_revision(void **state)
 	MUST(f, engenho_kv_txn_commit(f->store, &txn, NULL, &f->error));
 }
 
+static void ranges_in_transactions_have_options(void **state)
+{
+	struct fixture *f = *state;
+	const engenho_kv_op ops[] = {
+		{.kind = ENGENHO_KV_OP_RANGE, .key = bytes("a"), .revision = 2},
+		{.kind = ENGENHO_KV_OP_RANGE, .key = bytes("a"), .keys_only = true},
+		{.kind = ENGENHO_KV_OP_RANGE,
+		 .key = bytes("a"),
+		 .range_end = to_the_end,
+		 .count_only = true},
+	};
+	engenho_kv_txn txn = ENGENHO_INIT(engenho_kv_txn);
+	engenho_kv_txn_result *result;
+
+	(void)put_key(f, "a", "1");
+	(void)put_key(f, "a", "2");
+	(void)put_key(f, "b", "3");
+	txn.success_count = 3;
+	txn.success = ops;
+	MUST(f, engenho_kv_txn_commit(f->store, &txn, &result, &f->error));
+	assert_true(bytes_are(result->results[0].kvs[0].value, "1"));
+	assert_int_equal(result->results[1].count, 1);
+	assert_int_equal(result->results[1].kvs[0].value.len, 0);
+	assert_true(result->results[2].count == 0 && result->results[2].total == 2);
+	engenho_kv_txn_result_free(result);
+}
+
+/* Of thousands of operations, those that are of the same key are found at once, and in any order. */
+static void a_key_is_written_once(void **state)
+{
+	enum { OPS = 20000 };
+	struct fixture *f = *state;
+	static engenho_kv_op ops[OPS];
+	static char names[OPS][16];
+	engenho_kv_txn txn = ENGENHO_INIT(engenho_kv_txn);
+
+	store_close(f);
+	set_option(f, "max-txn-ops", "20000");
+	store_open(f);
+	for (int i = 0; i < OPS; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "k%05d", i * 7919 % OPS);
+		ops[i] = (engenho_kv_op){.key = bytes(names[i]), .value = bytes("1")};
+	}
+	txn.success_count = OPS;
+	txn.success = ops;
+	MUST(f, engenho_kv_txn_commit(f->store, &txn, NULL, &f->error));
+	ops[OPS - 1].key = bytes(names[0]);
+	REFUSED(f, ENGENHO_INVALID, engenho_kv_txn_commit(f->store, &txn, NULL, &f->error));
+	ops[OPS - 1] = (engenho_kv_op){.kind = ENGENHO_KV_OP_DELETE,
+				       .key = bytes("k10000x"),
+				       .range_end = bytes("k10001x")};
+	REFUSED(f, ENGENHO_INVALID, engenho_kv_txn_commit(f->store, &txn, NULL, &f->error));
+	ops[OPS - 1].range_end = bytes("k10001");
+	MUST(f, engenho_kv_txn_commit(f->store, &txn, NULL, &f->error));
+	ops[OPS - 1] = (engenho_kv_op){.kind = ENGENHO_KV_OP_DELETE, .key = bytes(names[9])};
+	REFUSED(f, ENGENHO_INVALID, engenho_kv_txn_commit(f->store, &txn, NULL, &f->error));
+}
+
 static void transactions_are_checked(void **state)
 {
 	struct fixture *f = *state;
@@ -236,6 +294,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(mistakes_are_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(compares_compare, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_branch_is_done_at_one_revision, setup, teardown),
+		cmocka_unit_test_setup_teardown(ranges_in_transactions_have_options, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_key_is_written_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(transactions_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(leases_take_their_keys_along, setup, teardown),
 	};

@@ -49,7 +49,7 @@ static void a_missing_one_is_not_found(void **state)
 static void without_a_namespace_is_another_key(void **state)
 {
 	struct fixture *f = *state;
-	const engenho_key key = {"", "v1", "Node", NULL, "n"};
+	const engenho_key key = {.group = "", .version = "v1", .kind = "Node", .name = "n"};
 	engenho_list_result *got;
 	engenho_list_options options = ENGENHO_INIT(engenho_list_options);
 
@@ -137,10 +137,10 @@ static void managers_conflict_with_causes(void **state)
 static void a_transaction_is_all_or_nothing(void **state)
 {
 	struct fixture *f = *state;
-	const engenho_compare compares[] = {{config_map("a"), 0}};
-	const engenho_op success[] = {{config_map("a"), false, bytes("{}")},
-				      {config_map("b"), false, bytes("{}")}};
-	const engenho_op failure[] = {{config_map("b"), true, {NULL, 0}}};
+	const engenho_compare compares[] = {{.key = config_map("a")}};
+	const engenho_op success[] = {{.key = config_map("a"), .value = bytes("{}")},
+				      {.key = config_map("b"), .value = bytes("{}")}};
+	const engenho_op failure[] = {{.key = config_map("b"), .is_delete = true}};
 	engenho_txn txn = ENGENHO_INIT(engenho_txn);
 	engenho_list_options options = config_maps();
 	engenho_write_result *result;
@@ -199,6 +199,12 @@ static void mistakes_are_told(void **state)
 	options.continue_token = "abc";
 	REFUSED(f, ENGENHO_INVALID, engenho_list(f->store, &options, &list, &f->error));
 	options = config_maps();
+	options.version = NULL;
+	REFUSED(f, ENGENHO_INVALID, engenho_list(f->store, &options, &list, &f->error));
+	options = config_maps();
+	options.group = NULL; /* the core group */
+	MUST(f, engenho_list(f->store, &options, &list, &f->error));
+	engenho_list_result_free(list);
 	options.size = 3;
 	REFUSED(f, ENGENHO_INVALID, engenho_list(f->store, &options, &list, &f->error));
 }

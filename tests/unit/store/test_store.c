@@ -109,6 +109,7 @@ static void the_member_leads_alone(void **state)
 	engenho_stats stats = ENGENHO_INIT(engenho_stats);
 
 	MUST(f, engenho_wait_for_leader(f->store, 10000, &f->error));
+	MUST(f, engenho_wait_for_leadership(f->store, 10000, &f->error));
 	assert_true(engenho_is_leader(f->store));
 	MUST(f, engenho_health(f->store, &f->error));
 	(void)put_key(f, "a", "1");

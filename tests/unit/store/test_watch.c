@@ -150,7 +150,7 @@ static void a_revision_is_never_split(void **state)
 
 	for (int i = 0; i < OPS; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "m%d", i);
-		ops[i] = (engenho_op){config_map(names[i]), false, bytes("{}")};
+		ops[i] = (engenho_op){.key = config_map(names[i]), .value = bytes("{}")};
 	}
 	txn.success_count = OPS;
 	txn.success = ops;
@@ -160,6 +160,36 @@ static void a_revision_is_never_split(void **state)
 	assert_int_equal(events->revision, 2);
 	engenho_events_free(events);
 	engenho_watch_close(watch);
+}
+
+static void one_resource_is_watched_by_its_name(void **state)
+{
+	struct fixture *f = *state;
+	const engenho_key node = {.group = "", .version = "v1", .kind = "Node", .name = "b"};
+	engenho_watch_options options = ENGENHO_INIT(engenho_watch_options);
+	engenho_watch *watch;
+
+	options.version = "v1";
+	options.kind = "ConfigMap";
+	options.ns = "default";
+	options.name = "b";
+	MUST(f, engenho_watch_open(f->store, &options, &watch, &f->error));
+	(void)put_map(f, "a", "{}");
+	(void)put_map(f, "b", "{}");
+	(void)put_map(f, "bb", "{}");
+	expect_event(f, watch, ENGENHO_ADDED, "b", 3);
+	engenho_watch_close(watch);
+	options.kind = "Node";
+	options.ns = NULL;
+	MUST(f, engenho_watch_open(f->store, &options, &watch, &f->error));
+	MUST(f, engenho_put(f->store, &node, bytes("{}"), NULL, NULL, &f->error));
+	expect_event(f, watch, ENGENHO_ADDED, "b", 5);
+	engenho_watch_close(watch);
+	options.name = "";
+	REFUSED(f, ENGENHO_INVALID, engenho_watch_open(f->store, &options, &watch, &f->error));
+	options.kind = options.version = NULL;
+	options.name = "b";
+	REFUSED(f, ENGENHO_INVALID, engenho_watch_open(f->store, &options, &watch, &f->error));
 }
 
 static void mistakes_are_told(void **state)
@@ -401,6 +431,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_compacted_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(bookmarks_come_when_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_revision_is_never_split, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_resource_is_watched_by_its_name, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(mistakes_are_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_hundred_watchers_at_different_speeds, setup,
 						teardown),
