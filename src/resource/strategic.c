@@ -20,6 +20,9 @@
  *
  * A merge changes some of an object's members, so it is made in slots: all names of both objects, sorted,
  * each with its value as it is by now, or none.
+ *
+ * A patch comes from outside and is applied by every member one after the other. A list of the object is gone through
+ * once for each item of the patch that has its key, so how much is gone through is bounded.
  */
 #include "resource/element_order.h"
 #include "resource/patch.h"
@@ -31,10 +34,13 @@
 #define SET_ORDER    "$setElementOrder"
 #define DELETE_ITEMS "$deleteFromPrimitiveList"
 
+#define WORK_MAX 1000000 /* members and items gone through, in a patch */
+
 struct patcher {
 	struct es_arena *arena;
 	char *errmsg;
 	size_t errmsg_size;
+	uint32_t *work_left;
 	bool keeps_directives; /* who called drops them */
 };
 
@@ -83,6 +89,17 @@ static int refuse(const struct patcher *p, const struct path *path, const char *
 
 	es_resource_say(p->errmsg, p->errmsg_size, "%s%s%s", where, len > 0 ? ": " : "", what);
 	return ES_EINVAL;
+}
+
+static int use(const struct patcher *p, const struct path *path, const struct es_json *original,
+	       const struct es_json *patch)
+{
+	uint64_t work = (uint64_t)original->count + patch->count;
+
+	if (work > *p->work_left)
+		return refuse(p, path, "the patch merges too much");
+	*p->work_left -= (uint32_t)work;
+	return 0;
 }
 
 /* `rc` is that of a function of element_order.h. */
@@ -468,9 +485,11 @@ static int merge_list(const struct patcher *p, const struct path *path,
 		      struct es_json *ret_live)
 {
 	enum es_json_type type;
-	int rc;
+	int rc = use(p, path, original, patch);
 
 	*ret_live = *original;
+	if (rc < 0)
+		return rc;
 	if (!es_schema_patch_merges(schema) && !is_delete_list)
 		return clean(p, patch, 0, ret_list);
 	*ret_list = *original;
@@ -679,6 +698,8 @@ static int set_order(const struct patcher *p, const struct path *path, struct sl
 	if (change != NULL && change->type != ES_JSON_ARRAY)
 		return refuse(p, path, "it has a $setElementOrder and the patch has no list");
 	rc = check_order(p, path, change == NULL ? &none : change, order, key);
+	if (rc == 0)
+		rc = use(p, path, &live, order);
 	if (rc < 0 || (change == NULL && is_absent(value)))
 		return rc;
 	rc = item_type(p, path, &live, change == NULL ? &none : change, &type);
@@ -769,8 +790,10 @@ static int merge_map(const struct patcher *p, const struct path *path,
 	const struct es_json *names = es_json_get(patch, RETAIN_KEYS);
 	struct es_json from = *original;
 	struct slots slots = {NULL, 0, NULL};
-	int rc = 0;
+	int rc = use(p, path, original, patch);
 
+	if (rc < 0)
+		return rc;
 	if (marker != NULL) {
 		if (is_text(marker, "replace"))
 			return clean(p, patch, 0, ret_result);
@@ -799,7 +822,8 @@ int es_patch_strategic(const struct es_json *target, const struct es_json *patch
 		       const struct es_schema *schema, struct es_arena *arena,
 		       struct es_json *ret_result, char *errmsg, size_t errmsg_size)
 {
-	const struct patcher p = {arena, errmsg, errmsg_size, false};
+	uint32_t work_left = WORK_MAX;
+	const struct patcher p = {arena, errmsg, errmsg_size, &work_left, false};
 	const struct path root = {NULL, es_slice(NULL, 0), false};
 
 	if (patch->type != ES_JSON_OBJECT)

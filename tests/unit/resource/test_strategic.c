@@ -458,6 +458,39 @@ static void test_an_item_that_comes_twice(void **state)
 	CHECK(examples);
 }
 
+/* A small patch may have the same item so often that a list of the object is gone through again and again. */
+static void test_work_is_bounded(void **state)
+{
+	enum { ENV = 5000, TIMES = 1000 };
+	struct es_json target, patch, result;
+	struct es_arena arena;
+	struct es_buf text;
+	char errmsg[200];
+
+	(void)state;
+	es_arena_init(&arena, es_mem_default(), 1 << 20);
+	es_buf_init(&text, es_mem_default());
+	assert_int_equal(es_buf_append_str(&text, "{'spec':{'containers':[{'name':'c','env':["), 0);
+	for (int i = 0; i < ENV; i++)
+		assert_int_equal(es_buf_printf(&text, "%s{'name':'%d'}", i == 0 ? "" : ",", i), 0);
+	assert_int_equal(es_buf_append(&text, "]}]}}", 6), 0);
+	target = parse(&arena, (const char *)text.data);
+	text.len = 0;
+	assert_int_equal(es_buf_append_str(&text, "{'spec':{'containers':["), 0);
+	for (int i = 0; i < TIMES; i++)
+		assert_int_equal(es_buf_printf(&text, "%s{'name':'c','env':[]}", i == 0 ? "" : ","),
+				 0);
+	assert_int_equal(es_buf_append(&text, "]}}", 4), 0);
+	patch = parse(&arena, (const char *)text.data);
+	assert_int_equal(es_patch_strategic(&target, &patch, schema_of("Pod"), &arena, &result,
+					    errmsg, sizeof(errmsg)),
+			 ES_EINVAL);
+	assert_string_equal(errmsg, "spec.containers[c].env: the patch merges too much");
+	assert_true(arena.bytes < 300 << 20);
+	es_buf_close(&text);
+	es_arena_close(&arena);
+}
+
 /* X is a long name. */
 static struct es_json parse_with_names(struct es_arena *arena, const char *text)
 {
@@ -510,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_map_directives),
 		cmocka_unit_test(test_retain_keys),
 		cmocka_unit_test(test_an_item_that_comes_twice),
+		cmocka_unit_test(test_work_is_bounded),
 		cmocka_unit_test(test_reasons_are_text),
 		cmocka_unit_test(test_lists_of_objects),
 		cmocka_unit_test(test_lists_of_scalars),
