@@ -48,7 +48,8 @@ int main(int, char **argv)
 	engenho_range_result_free(result);
 	engenho_close(store);
 	std::puts(engenho_version());
-	return same && revisions == 1 ? 0 : 4;
+	static const engenho_key named = {"", "v1", "ConfigMap", "default", "a", {NULL, NULL}};
+	return same && revisions == 1 && named.reserved[0] == NULL ? 0 : 4;
 }
 """
 
@@ -127,6 +128,22 @@ def test_what_is_declared_is_exported_and_nothing_else(prefix):
     others = [line.split()[7] for line in table.splitlines()
               if re.match(r"\s+\d+:", line) and line.split()[6] != "UND" and len(line.split()) > 7 and "ENGENHO_1" not in line]
     assert others == []
+
+
+def test_the_static_library_defines_nothing_else_either(prefix):
+    table = run("nm", "--extern-only", "--defined-only", "--format=posix", prefix.lib / "libengenho-store.a")
+    assert {line.split()[0] for line in table.splitlines() if len(line.split()) > 2} == declared()
+
+
+def test_a_program_may_have_generated_code_of_its_own(prefix, tmp_path):
+    """One that talks to etcd with protobuf-c has the same names as we have inside."""
+    source = tmp_path / "own.c"
+    source.write_text("#include <engenho/store.h>\nint etcdserverpb__put_request__init(void);\n"
+                      "int etcdserverpb__put_request__init(void) { return 7; }\n"
+                      "int main(void) { return etcdserverpb__put_request__init() - 7 + (engenho_version() == 0); }\n")
+    flags = [f for f in prefix.flags("--cflags", "--libs", "--static") if f != "-lengenho-store"]
+    run("cc", "-std=c99", *STRICT, "-o", tmp_path / "own", source, prefix.lib / "libengenho-store.a", *flags)
+    run(tmp_path / "own")
 
 
 def test_the_manual_names_functions_that_exist():
