@@ -190,8 +190,10 @@ class Running:
     """A program that goes on; its lines are read one by one."""
 
     def __init__(self, command, env):
-        self.proc = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1, env=env)
+        # What a shell runs in the background ignores SIGINT, and so would this.
+        self.proc = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "env", "--default-signal=INT", *command],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                     bufsize=1, env=env)
         self.queue = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
 
