@@ -68,7 +68,7 @@ engenho_code es_store_wait(struct es_store_call *call, engenho_error *error);
 /* Have it run. On failure it is the caller's still; `deliver` is not called. ENGENHO_BUSY: those that are to be
  * delivered hold too much already. */
 engenho_code es_store_send(struct es_store_call *call, engenho_error *error);
-/* On the loop. `text` NULL: that of the status. */
+/* On the loop. `text` NULL: that of the status; ES_ESTOPPED says why the store has ended. */
 void es_store_finish(struct es_store_call *call, int status, const char *text);
 
 /* ---- the loop (store.c) ------------------------------------------------------------------------ */

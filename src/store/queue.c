@@ -186,7 +186,7 @@ void es_store_run_calls(engenho_store *store)
 	(void)pthread_mutex_unlock(&store->mutex);
 	while ((call = pop(&calls)) != NULL) {
 		if (store->stopping)
-			es_store_finish(call, ES_ESTOPPED, store->reason.message);
+			es_store_finish(call, ES_ESTOPPED, NULL);
 		else
 			call->run(call);
 	}
@@ -214,11 +214,24 @@ static void clear_fd(int fd)
 	while (got < 0 && errno == EINTR);
 }
 
+/* It has ended; why is known when it was closed, or the member has said it. */
+static void fail_stopped(struct es_store_call *call)
+{
+	engenho_store *store = call->store;
+
+	(void)pthread_mutex_lock(&store->mutex);
+	(void)es_store_fail(&call->error, ES_ESTOPPED,
+			    store->closed ? store->reason.message : "the store has failed");
+	(void)pthread_mutex_unlock(&store->mutex);
+}
+
 void es_store_finish(struct es_store_call *call, int status, const char *text)
 {
 	engenho_store *store = call->store;
 
-	if (status < 0)
+	if (status == ES_ESTOPPED)
+		fail_stopped(call);
+	else if (status < 0)
 		(void)es_store_fail(&call->error, status, text);
 	if (call->deliver == NULL) {
 		(void)sem_post(&call->done);

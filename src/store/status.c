@@ -69,8 +69,7 @@ void es_store_waiters_stop(engenho_store *store)
 	struct es_queue *link;
 
 	while ((link = es_queue_pop(&store->waiters)) != NULL)
-		es_store_finish(&ES_QUEUE_ITEM(link, struct waiter, link)->call, ES_ESTOPPED,
-				store->reason.message);
+		es_store_finish(&ES_QUEUE_ITEM(link, struct waiter, link)->call, ES_ESTOPPED, NULL);
 	es_store_look(store, false);
 }
 
