@@ -54,6 +54,118 @@ int main(int, char **argv)
 """
 
 
+DISK = r"""
+#include <engenho/store.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static engenho_store *store;
+static engenho_error error;
+
+static engenho_code put(const char *key)
+{
+	engenho_bytes bytes = {key, strlen(key)};
+
+	return engenho_kv_put(store, bytes, bytes, 0, NULL, &error);
+}
+
+static engenho_code get(const char *key)
+{
+	engenho_range_options options = ENGENHO_INIT(engenho_range_options);
+	engenho_range_result *result;
+	engenho_code code;
+
+	options.key.data = key;
+	options.key.len = strlen(key);
+	code = engenho_kv_range(store, &options, &result, &error);
+	if (code == ENGENHO_OK && result->count == 0)
+		code = ENGENHO_NOT_FOUND;
+	if (code != ENGENHO_OK)
+		return code;
+	engenho_range_result_free(result);
+	return code;
+}
+
+static void fail_disk(const char *how)
+{
+	FILE *file = fopen(getenv("FAILIO_TRIGGER"), "w");
+
+	fputs(how, file);
+	fclose(file);
+}
+
+#define CHECK(condition)                                                                              \
+	do {                                                                                          \
+		if (!(condition)) {                                                                   \
+			fprintf(stderr, "line %d: %s (%s)\n", __LINE__, #condition, error.message);   \
+			exit(1);                                                                      \
+		}                                                                                     \
+	} while (0)
+
+/* Writes are refused until there is room; one that was under way may be there, and is answered by a timeout. */
+static void fill_disk(void)
+{
+	engenho_code code;
+
+	fail_disk("nospace");
+	do {
+		code = put("late");
+		CHECK(code == ENGENHO_OK || code == ENGENHO_TIMEOUT || code == ENGENHO_NO_SPACE);
+	} while (code != ENGENHO_NO_SPACE);
+	CHECK(strcmp(error.kind, "no_space") == 0);
+	CHECK(engenho_health(store, &error) == ENGENHO_NO_SPACE);
+	CHECK(get("early") == ENGENHO_OK);
+	unlink(getenv("FAILIO_TRIGGER"));
+	while (put("later") != ENGENHO_OK)
+		CHECK(error.code == ENGENHO_NO_SPACE || error.code == ENGENHO_TIMEOUT);
+}
+
+/* The store ends, and says why to everybody. */
+static void break_disk(void)
+{
+	engenho_kv_watch_options options = ENGENHO_INIT(engenho_kv_watch_options);
+	engenho_kv_watch *watch;
+	engenho_kv_events *events;
+
+	options.key.data = "other";
+	options.key.len = 5;
+	CHECK(engenho_kv_watch_open(store, &options, &watch, &error) == ENGENHO_OK);
+	fail_disk("write");
+	while (put("broken") == ENGENHO_OK)
+		;
+	CHECK(error.code == ENGENHO_IO || error.code == ENGENHO_UNAVAILABLE || error.code == ENGENHO_TIMEOUT);
+	while (engenho_dispatch(store, -1) >= 0)
+		;
+	CHECK(engenho_kv_watch_next(watch, -1, &events, &error) == ENGENHO_UNAVAILABLE);
+	CHECK(engenho_health(store, &error) == ENGENHO_UNAVAILABLE);
+	CHECK(strstr(error.message, "cannot write the log") != NULL);
+	CHECK(!engenho_is_leader(store));
+	engenho_kv_watch_close(watch);
+	unlink(getenv("FAILIO_TRIGGER"));
+}
+
+int main(int argc, char **argv)
+{
+	engenho_config *config = engenho_config_new();
+
+	alarm(100);
+	CHECK(argc == 2 && engenho_config_set(config, "data-dir", argv[1], &error) == ENGENHO_OK);
+	CHECK(engenho_open(config, &store, &error) == ENGENHO_OK);
+	CHECK(put("early") == ENGENHO_OK);
+	fill_disk();
+	break_disk();
+	engenho_close(store);
+	CHECK(engenho_open(config, &store, &error) == ENGENHO_OK);
+	CHECK(get("early") == ENGENHO_OK && get("later") == ENGENHO_OK && put("again") == ENGENHO_OK);
+	engenho_close(store);
+	engenho_config_free(config);
+	return 0;
+}
+"""
+
+
 def run(*words, **options):
     done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, **options)
     assert done.returncode == 0, f"{' '.join(map(str, words))}\n{done.stdout}{done.stderr}"
@@ -104,6 +216,14 @@ def test_the_example_runs_with_the_static_library(prefix, tmp_path):
     flags = [f for f in prefix.flags("--cflags", "--libs", "--static") if f != "-lengenho-store"]
     example(prefix, tmp_path, prefix.lib / "libengenho-store.a", *flags)
     assert "libengenho" not in run("ldd", tmp_path / "store")
+
+
+def test_a_disk_that_is_full_or_broken(prefix, tmp_path, failio):
+    source = tmp_path / "disk.c"
+    source.write_text(DISK)
+    run("cc", "-std=gnu99", *STRICT, "-o", tmp_path / "disk", source, *prefix.flags("--cflags", "--libs"))
+    run(tmp_path / "disk", tmp_path / "data",
+        env={**prefix.environment, "LD_PRELOAD": str(failio), "FAILIO_TRIGGER": str(tmp_path / "trigger")})
 
 
 def test_a_program_in_cpp_includes_the_header(prefix, tmp_path):
