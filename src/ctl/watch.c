@@ -267,8 +267,10 @@ static int run(struct watching *w)
 	if (!make_scope(w, &scope))
 		return es_ctl_out_of_memory();
 	(void)sigaction(SIGINT, &on_interrupt, NULL);
-	if (!w->changes_only && w->from == NULL)
+	if (!w->changes_only && w->from == NULL) {
 		status = w->key.name.len > 0 ? get(w, &scope) : list(w, &scope);
+		w->heard = true;
+	}
 	return status == ES_CTL_OK ? follow(w, &scope) : status;
 }
 
