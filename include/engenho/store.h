@@ -10,9 +10,10 @@
  * your own process. Durable (a write is on disk before it is answered), multi-version, watchable. See
  * engenho-store(3) for a tour and examples/store.c for a program.
  *
- * Threads. A store runs a thread of its own. Every function here may be called from any thread at any
- * time, except that an object (a result, a watch, a config) is used by one thread at a time; a watch may be cancelled by
- * any.
+ * Threads. A store runs a thread of its own. Every function here may be called from any thread at any time, except
+ * that an object (a result, a watch, a config) is used by one thread at a time; a watch may be cancelled by any.
+ * Functions wait, unless it is said that they return at once or that they are asynchronous; what waits for the disk
+ * or for a leader has no bound of its own.
  *
  * Callbacks of the asynchronous functions come from engenho_dispatch, in the thread that calls it; they may do
  * anything but engenho_close. Only a store that was opened with the option callbacks=thread calls them from its own
@@ -302,10 +303,10 @@ ENGENHO_API engenho_code engenho_txn_commit(engenho_store *store, const engenho_
 					    engenho_error *error);
 
 /*
- * The same without waiting: `done` is called exactly once if 0 was returned, with a result (freed by the callee) or with
- * NULL and an error. `done` may be NULL. Asynchronous calls of all kinds that were not called back yet may hold 64 MiB
- * together, their arguments included, each counting 4 KiB at least; further ones are refused with ENGENHO_BUSY until
- * callbacks have come.
+ * The same without waiting: `done` is called exactly once if 0 was returned, with a result (freed by the callee) or
+ * with NULL and an error. `done` may be NULL. Asynchronous calls of all kinds that were not called back yet may hold
+ * 64 MiB together, their arguments included, each counting 4 KiB at least; further ones are refused with ENGENHO_BUSY
+ * until callbacks have come.
  */
 typedef void (*engenho_write_done)(void *ctx, engenho_write_result *result,
 				   const engenho_error *error);
@@ -431,7 +432,8 @@ ENGENHO_API engenho_code engenho_watch_next(engenho_watch *watch, int timeout_ms
 /* Readable (poll(2)) while engenho_watch_next would return something but a timeout at once. Belongs to the watch.
  * -1: the process has no descriptor left; asking again may give one. */
 ENGENHO_API int engenho_watch_fd(engenho_watch *watch);
-/* engenho_watch_next, waiting or called later, gives ENGENHO_END. From any thread, any number of times; frees nothing. */
+/* engenho_watch_next, waiting or called later, gives ENGENHO_END. From any thread, any number of times; at once; frees
+ * nothing. */
 ENGENHO_API void engenho_watch_cancel(engenho_watch *watch);
 /* Cancel and free it, NULL being nothing. No other thread may use it any more. */
 ENGENHO_API void engenho_watch_close(engenho_watch *watch);
@@ -618,10 +620,10 @@ ENGENHO_API engenho_code engenho_compact(engenho_store *store, int64_t revision,
 					 engenho_error *error);
 
 /*
- * A lease of `ttl_s` seconds: keys put with it go when it runs out, is revoked, or was not kept alive in time. Each
- * waits; outputs may be NULL. A grant with id 0 chooses one; *ret_ttl_s may be longer than asked for (a few election
- * timeouts at least). ENGENHO_INVALID: too long a time; ENGENHO_EXISTS; ENGENHO_NO_SPACE; of the others ENGENHO_NOT_FOUND;
- * and what leaves a write open.
+ * A lease of `ttl_s` seconds: keys put with it go when it is revoked, or was not kept alive in time. Each waits;
+ * outputs may be NULL. A grant with id 0 chooses one; *ret_ttl_s may be longer than asked for, as there is a shortest
+ * time. ENGENHO_INVALID: too long a time; ENGENHO_EXISTS; ENGENHO_NO_SPACE; of the others ENGENHO_NOT_FOUND; and what
+ * leaves a write open.
  */
 ENGENHO_API engenho_code engenho_lease_grant(engenho_store *store, int64_t id, int64_t ttl_s,
 					     int64_t *ret_id, int64_t *ret_ttl_s,

@@ -4,8 +4,8 @@
 #include "store/internal.h"
 
 /*
- * Copying a large answer into a result, on the loop, a slice in each turn: others' calls go on meanwhile. What is copied
- * stays where it is until `done`: whoever begins holds it.
+ * Copying a large answer into a result, on the loop, a slice in each turn: others' calls go on meanwhile. What is
+ * copied stays where it is until `done`: whoever begins holds it.
  */
 struct es_store_copy {
 	/* Set by whoever begins, the rest zeroed. */
@@ -15,7 +15,8 @@ struct es_store_copy {
 	/* The bytes of an item in the block, and the item itself. */
 	size_t (*size)(const struct es_store_copy *copy, size_t i);
 	void (*take)(struct es_store_copy *copy, size_t i);
-	/* Exactly once, from the loop or before es_store_copy_begin returns. ES_ENOMEM, ES_ESTOPPED: there is no result. */
+	/* Exactly once, from the loop or before es_store_copy_begin returns. ES_ENOMEM, ES_ESTOPPED: there is no
+	 * result. */
 	void (*done)(struct es_store_copy *copy, int status);
 	/* From the first `take` on. */
 	void *result; /* a block, not initialised; whose it is from `done` on */
