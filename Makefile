@@ -65,7 +65,7 @@ check-unit: build-dev
 	$(MESON) test -C build-dev $(UNIT) --timeout-multiplier 5
 
 # Of the whole tree only the library has threads that share anything.
-THREAD_TESTS = async catalog kv resource store watch
+THREAD_TESTS = async callback catalog kv memory resource store watch
 
 check-threads: setup
 	@scripts/build build-tsan $(THREADED) -- $(THREAD_TESTS:%=tests/unit/store/test_store_%)
