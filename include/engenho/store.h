@@ -12,8 +12,8 @@
  *
  * Threads. A store runs a thread of its own. Every function here may be called from any thread at any time, except
  * that an object (a result, a watch, a config) is used by one thread at a time; a watch may be cancelled by any.
- * Functions wait, unless it is said that they return at once or that they are asynchronous; what waits for the disk
- * or for a leader has no bound of its own.
+ * What waits for the store says so; a wait for the disk or for a leader has no bound but engenho_shutdown. All else
+ * returns at once.
  *
  * Callbacks of the asynchronous functions come from engenho_dispatch, in the thread that calls it; they may do
  * anything but engenho_close. Only a store that was opened with the option callbacks=thread calls them from its own
@@ -635,7 +635,7 @@ ENGENHO_API engenho_code engenho_lease_revoke(engenho_store *store, int64_t id,
 
 /* ---- the member ------------------------------------------------------------------------------ */
 
-/* Of this moment; false when the store is closing or has failed. */
+/* Of this moment; false when the store is closing or has failed. Waits as engenho_get_stats does. */
 ENGENHO_API bool engenho_is_leader(engenho_store *store);
 /* Until there is a leader, this member or another. ENGENHO_TIMEOUT. Here and below -1 is for ever. */
 ENGENHO_API engenho_code engenho_wait_for_leader(engenho_store *store, int timeout_ms,
@@ -658,11 +658,13 @@ typedef struct engenho_stats {
 	bool is_leader, has_leader;
 	bool disk_full, no_space_alarm, corrupt_alarm;
 } engenho_stats;
-/* Figures of this moment. `stats` is initialised with ENGENHO_INIT; on failure it is as it was. */
+/* Figures of this moment; waits for a turn of the store's loop. `stats` is initialised with ENGENHO_INIT; on failure it
+ * is as it was. ENGENHO_INVALID, ENGENHO_UNAVAILABLE. */
 ENGENHO_API engenho_code engenho_get_stats(engenho_store *store, engenho_stats *stats,
 					   engenho_error *error);
 
-/* 0 when writes work: there is a leader, no alarm, no failure. Else the code of what is wrong, with a message. */
+/* 0 when writes work: there is a leader, no alarm, no failure. Else the code of what is wrong, with a message. Waits as
+ * engenho_get_stats does. */
 ENGENHO_API engenho_code engenho_health(engenho_store *store, engenho_error *error);
 
 /* ---- catalogs -------------------------------------------------------------------------------- */
@@ -674,8 +676,8 @@ ENGENHO_API engenho_code engenho_catalog_export(engenho_store *store, const char
 						int64_t *ret_revision, uint64_t *ret_count,
 						engenho_error *error);
 /*
- * Put all resources of a catalog file, up to `batch` (0: 100) to a transaction, fewer where they are large. What is
- * there already and differs in nothing but resourceVersion and generation is passed over. ENGENHO_CATALOG,
+ * Waits. Put all resources of a catalog file, up to `batch` (0: 100) to a transaction, fewer where they are large. What
+ * is there already and differs in nothing but resourceVersion and generation is passed over. ENGENHO_CATALOG,
  * ENGENHO_INVALID (a key): nothing was changed. What else it ends with, as a write does, may come after some
  * transactions: what they put stays, and is counted in *ret_imported (may be NULL, as may ret_unchanged), which are set
  * on failure too; the import is run again.
