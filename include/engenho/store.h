@@ -255,6 +255,7 @@ typedef struct engenho_write_result {
 	const char *message; /* why it was refused; "" */
 	size_t cause_count;
 	const engenho_cause *causes;
+	bool succeeded; /* of a txn: all compares held, and `success` was done */
 } engenho_write_result;
 ENGENHO_API void engenho_write_result_free(engenho_write_result *result);
 

@@ -27,10 +27,14 @@ static bool fill_errors(struct es_rpc_call *call, struct es_api *api,
 {
 	const struct es_alarm *alarms;
 	size_t count = es_engine_alarms(api->engine, &alarms);
+	struct es_engine_stats stats;
 
-	answer->errors = es_api_alloc(call, count + 1, sizeof(*answer->errors));
+	answer->errors = es_api_alloc(call, count + 2, sizeof(*answer->errors));
 	if (answer->errors == NULL)
 		return false;
+	es_engine_get_stats(api->engine, &stats);
+	if (stats.disk_full)
+		answer->errors[answer->n_errors++] = (char *)(uintptr_t)es_status_text(ES_ENOSPC);
 	if (!es_api_has_leader(api))
 		answer->errors[answer->n_errors++] = (char *)(uintptr_t)es_status_text(
 			ES_ENO_LEADER);

@@ -212,6 +212,10 @@ static void answer_write(struct write_call *w)
 
 	answer.outcome = (Engenho__V1__Outcome)plan->outcome; /* they are numbered alike */
 	answer.revision = w->write.op.header.revision;
+	if (w->write.command.kind == ES_RESOURCE_TXN) {
+		answer.has_succeeded_case = ENGENHO__V1__WRITE_RESPONSE__HAS_SUCCEEDED_SUCCEEDED;
+		answer.succeeded = plan->succeeded;
+	}
 	answer.message = write_text(w->call, plan->reason);
 	if (answer.message == NULL || !write_causes(w->call, plan, &answer))
 		return;

@@ -580,6 +580,7 @@ static int judge_txn(struct judging *j, const struct es_resource_command *comman
 	if (rc == 0)
 		rc = es_resource_write_targets(targets, count, j->arena, &j->plan->txn);
 	j->plan->outcome = j->plan->txn == NULL ? ES_RESOURCE_NO_OP : ES_RESOURCE_REPLACED;
+	j->plan->succeeded = all;
 	return rc;
 }
 

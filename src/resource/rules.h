@@ -34,6 +34,7 @@ struct es_resource_cause {
 
 struct es_resource_plan {
 	enum es_resource_outcome outcome;
+	bool succeeded; /* of a txn: all compares held */
 	/* Why it was refused: UTF-8, for people; empty when it was not. */
 	struct es_slice reason;
 	size_t cause_count;

@@ -116,6 +116,7 @@ engenho_write_result *es_store_write_result(const struct es_mem *mem,
 		.revision = written->revision,
 		.applied_index = written->applied_index,
 		.message = es_store_carve_text(&block, plan->reason),
+		.succeeded = plan->succeeded,
 	};
 	if (has_object) {
 		*resource = es_store_resource(&block, &item);

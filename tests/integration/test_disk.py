@@ -93,8 +93,10 @@ def test_a_full_disk_refuses_writes_and_nothing_else(small_disk, new_member):
     with pytest.raises(grpc.RpcError) as again:
         client.put("small", "x", timeout=10)
     assert "no space left" in again.value.details()
+    assert any("no space left" in e for e in client.status().errors)
     ballast.unlink()
     until_put_works(client)
+    assert not client.status().errors
     more = client.put("after", "x").header.revision
     for i in acked:
         assert client.get(f"a{i:04}") == bytes([i % 251]) * 200_000

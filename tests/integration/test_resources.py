@@ -132,9 +132,11 @@ def test_a_transaction_is_all_or_nothing(store):
     a, b = config_map("a"), config_map("b")
     put = [pb.Operation(key=k, value=b"{}") for k in (a, b)]
     first = store.txn(compares=[pb.Compare(key=a)], success=put)
+    assert first.succeeded
     assert first.outcome == pb.REPLACED
     assert {i.mod_revision for i in store.list().items} == {first.revision}
     again = store.txn(compares=[pb.Compare(key=a)], success=[pb.Operation(key=b)], failure=[pb.Operation(key=a)])
+    assert not again.succeeded
     assert again.outcome == pb.REPLACED
     assert [i.key.name for i in store.list().items] == ["b"]
     assert store.txn(compares=[pb.Compare(key=b, mod_revision=first.revision)]).outcome == pb.NO_OP

@@ -154,9 +154,11 @@ static void a_transaction_is_all_or_nothing(void **state)
 	txn.failure = failure;
 	MUST(f, engenho_txn_commit(f->store, &txn, NULL, &result, &f->error));
 	assert_int_equal(result->revision, 2);
+	assert_true(result->succeeded);
 	engenho_write_result_free(result);
 	MUST(f, engenho_txn_commit(f->store, &txn, NULL, &result, &f->error));
 	assert_int_equal(result->revision, 3);
+	assert_false(result->succeeded);
 	engenho_write_result_free(result);
 	MUST(f, engenho_list(f->store, &options, &list, &f->error));
 	assert_int_equal(list->count, 1);
