@@ -331,7 +331,7 @@ ENGENHO_API engenho_code engenho_txn_commit_async(engenho_store *store, const en
 						  engenho_error *error);
 
 typedef enum engenho_consistency {
-	ENGENHO_LATEST = 0,         /* linearizable */
+	ENGENHO_LATEST = 0,         /* linearizable; takes no `revision` */
 	ENGENHO_NOT_OLDER_THAN = 1, /* `revision` or later, waiting up to 3 s; 0: what there is */
 	ENGENHO_EXACT = 2,          /* the state at `revision` */
 } engenho_consistency;

@@ -411,6 +411,9 @@ static void go_on(struct es_typed_job *job, int rc, const char *text)
 	} else if (rc == 0 && !paged && list->revision < 0) {
 		rc = ES_EINVAL;
 		text = "a resource version is not negative";
+	} else if (rc == 0 && !paged && list->consistency == ES_TYPED_LATEST && list->revision > 0) {
+		rc = ES_EINVAL;
+		text = "a resource version needs the consistency NOT_OLDER_THAN or EXACT";
 	}
 	if (rc < 0) {
 		finish(job, rc, text);

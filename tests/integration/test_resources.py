@@ -155,6 +155,8 @@ def test_a_transaction_is_all_or_nothing(store):
     ("List", pb.ListRequest(version="v1", kind="Pod", label_selector="a in ("), pb.ListResponse, "selector"),
     ("List", pb.ListRequest(version="v1", kind="Pod", **{"continue": "x"}), pb.ListResponse, "continue token"),
     ("List", pb.ListRequest(version="v1", kind="Pod", consistency=pb.EXACT), pb.ListResponse, "exact read"),
+    ("List", pb.ListRequest(version="v1", kind="Pod", revision=1), pb.ListResponse, "needs the consistency"),
+    ("Get", pb.GetRequest(key=config_map("a"), revision=1), pb.GetResponse, "needs the consistency"),
 ])
 def test_what_is_wrong_is_told(store, method, request_, answer, text):
     with pytest.raises(grpc.RpcError) as error:
