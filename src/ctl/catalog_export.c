@@ -12,11 +12,9 @@
 #include <unistd.h>
 
 #include "ctl/args.h"
+#include "ctl/catalog_out.h"
 #include "ctl/target.h"
-#include "disk/catalog_file.h"
 #include "resource/catalog.h"
-
-#define ERRMSG_MAX 1536
 
 struct entry {
 	struct es_resource_key key;
@@ -26,7 +24,7 @@ struct entry {
 struct export
 {
 	struct es_ctl_store store;
-	const char *path;
+	struct es_ctl_catalog_out out;
 	int spool;
 	size_t spooled;
 	struct es_arena arena;
@@ -37,27 +35,37 @@ struct export
 
 /* ---- the spool ----------------------------------------------------------------------------- */
 
-/* A file without a name in the nearest folder above the target that is there. */
-static int open_spool(struct export *x)
+/* The nearest folder above the target that is there, or that for temporary files when the target is no file. */
+static void find_folder(const struct es_ctl_catalog_out *out, char ret_folder[ES_PATH_BYTES_MAX])
 {
-	char folder[ES_PATH_BYTES_MAX], name[ES_PATH_BYTES_MAX + 32];
-	size_t len = strlen(x->path);
+	const char *temporary = getenv("TMPDIR");
+	char *slash;
 
-	if (len == 0 || len >= sizeof(folder))
-		return es_ctl_fail("%s: not a path", x->path);
-	memcpy(folder, x->path, len + 1);
+	if (out->is_stream) {
+		bool good = temporary != NULL && *temporary == '/' &&
+			    strlen(temporary) < ES_PATH_BYTES_MAX;
+
+		(void)snprintf(ret_folder, ES_PATH_BYTES_MAX, "%s", good ? temporary : "/tmp");
+		return;
+	}
+	(void)snprintf(ret_folder, ES_PATH_BYTES_MAX, "%s", out->target);
 	do {
-		char *slash = strrchr(folder, '/');
-
+		slash = strrchr(ret_folder, '/');
 		if (slash == NULL)
-			memcpy(folder, ".", 2);
-		else if (slash == folder)
+			memcpy(ret_folder, ".", 2);
+		else if (slash == ret_folder)
 			slash[1] = '\0';
 		else
 			*slash = '\0';
-		if (slash == NULL || slash == folder)
-			break;
-	} while (access(folder, F_OK) != 0);
+	} while (slash != NULL && slash != ret_folder && access(ret_folder, F_OK) != 0);
+}
+
+/* A file without a name. */
+static int open_spool(struct export *x)
+{
+	char folder[ES_PATH_BYTES_MAX], name[ES_PATH_BYTES_MAX + 32];
+
+	find_folder(&x->out, folder);
 	x->spool = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (x->spool >= 0)
 		return ES_CTL_OK;
@@ -78,8 +86,7 @@ static int spool(struct export *x, struct es_slice value)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return es_ctl_fail("cannot write to a temporary file beside %s: %s",
-					   x->path, strerror(errno));
+			return es_ctl_fail("cannot write to a temporary file: %s", strerror(errno));
 		x->spooled += (size_t)n;
 		value = es_slice(value.data + n, value.len - (size_t)n);
 	}
@@ -149,7 +156,6 @@ static int write_entries(struct export *x, const uint8_t *values, struct es_buf 
 
 static int save(struct export *x)
 {
-	char errmsg[ERRMSG_MAX];
 	void *values = NULL;
 	struct es_buf file;
 	int rc, status = ES_CTL_OK;
@@ -163,12 +169,13 @@ static int save(struct export *x)
 	rc = write_entries(x, values, &file);
 	if (rc < 0)
 		status = es_ctl_out_of_memory();
-	else if (es_catalog_save(es_fs_posix(), x->path, es_buf_slice(&file), errmsg,
-				 sizeof(errmsg)) < 0)
-		status = es_ctl_fail("io: %s", errmsg);
 	else
-		(void)printf("%s: %zu resources at revision %" PRId64 ", %zu bytes\n", x->path,
-			     x->entries.len / sizeof(struct entry), x->revision, file.len);
+		status = es_ctl_catalog_out_write(&x->out, es_buf_slice(&file));
+	if (status == ES_CTL_OK)
+		(void)fprintf(x->out.is_stdout ? stderr : stdout,
+			      "%s: %zu resources at revision %" PRId64 ", %zu bytes\n",
+			      x->out.is_stdout ? "standard output" : x->out.path,
+			      x->entries.len / sizeof(struct entry), x->revision, file.len);
 	es_buf_close(&file);
 	if (values != NULL)
 		(void)munmap(values, x->spooled);
@@ -188,8 +195,9 @@ static int run(const struct es_ctl_options *options, int argc, char **argv)
 	if (argc != 1)
 		return argc == 0 ? es_ctl_usage("to which FILE?", "")
 				 : es_ctl_usage("unexpected argument: ", argv[1]);
-	x.path = argv[0];
-	status = es_ctl_store_open(options, &x.store);
+	status = es_ctl_catalog_out_check(argv[0], &x.out);
+	if (status == ES_CTL_OK)
+		status = es_ctl_store_open(options, &x.store);
 	if (status != ES_CTL_OK)
 		return status;
 	es_arena_init(&x.arena, es_mem_default(), 65536);
@@ -210,15 +218,18 @@ static int run(const struct es_ctl_options *options, int argc, char **argv)
 
 const struct es_ctl_verb es_ctl_catalog_export = {
 	.name = "catalog export",
-	.operands = "FILE",
+	.operands = "FILE|-",
 	.brief = "save all resources of a live store as a catalog file",
 	.more = "All are of one revision, that of the first page, while writes go on; the file "
 		"gives "
 		"it as the last index.\n"
 		"FILE is replaced as a whole at the end, or is left as it was; folders that are "
-		"missing are made. Needs as\n"
-		"much memory as the file has bytes, and as much room again on its disk "
-		"meanwhile.\n",
+		"missing are made. A link is\n"
+		"followed; a FIFO or a device is written into; - is standard output, and what was "
+		"done is told on standard\n"
+		"error then. Needs as much memory as the file has bytes, and as much room again on "
+		"its disk meanwhile (for\n"
+		"what is no file, in TMPDIR or /tmp).\n",
 	.example = "engenhoctl catalog export backup/catalog.snap",
 	.run = run,
 };

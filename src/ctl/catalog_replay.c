@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "ctl/args.h"
+#include "ctl/catalog_out.h"
 #include "ctl/ctl.h"
-#include "disk/catalog_file.h"
 #include "resource/catalog.h"
 #include "resource/rules.h"
 
@@ -19,7 +19,9 @@
 
 struct replay {
 	bool v0, json;
-	const char *out;
+	const char *path; /* NULL: the catalog is not saved */
+	struct es_ctl_catalog_out out;
+	FILE *report; /* what each command did */
 	struct es_mvcc *store;
 	uint64_t index;        /* of the last command: lines, from 1 on */
 	struct es_arena arena; /* of one command */
@@ -29,26 +31,26 @@ struct replay {
 
 static void print_json(const struct replay *r, const struct es_resource_plan *plan)
 {
-	(void)printf("{\"index\":%" PRIu64 ",\"outcome\":\"%s\"", r->index,
-		     es_resource_outcome_name(plan->outcome));
+	(void)fprintf(r->report, "{\"index\":%" PRIu64 ",\"outcome\":\"%s\"", r->index,
+		      es_resource_outcome_name(plan->outcome));
 	if (!r->v0)
-		(void)printf(",\"revision\":%" PRId64, es_mvcc_revision(r->store));
+		(void)fprintf(r->report, ",\"revision\":%" PRId64, es_mvcc_revision(r->store));
 	if (plan->reason.len > 0) {
-		(void)printf(",\"reason\":");
-		es_ctl_print_json(stdout, plan->reason);
+		(void)fprintf(r->report, ",\"reason\":");
+		es_ctl_print_json(r->report, plan->reason);
 	}
 	for (size_t i = 0; i < plan->cause_count; i++) {
-		(void)printf("%s{\"manager\":", i == 0 ? ",\"causes\":[" : ",");
-		es_ctl_print_json(stdout, plan->causes[i].manager);
-		(void)printf(",\"field\":");
-		es_ctl_print_json(stdout, plan->causes[i].field);
-		(void)printf("}%s", i + 1 == plan->cause_count ? "]" : "");
+		(void)fprintf(r->report, "%s{\"manager\":", i == 0 ? ",\"causes\":[" : ",");
+		es_ctl_print_json(r->report, plan->causes[i].manager);
+		(void)fprintf(r->report, ",\"field\":");
+		es_ctl_print_json(r->report, plan->causes[i].field);
+		(void)fprintf(r->report, "}%s", i + 1 == plan->cause_count ? "]" : "");
 	}
 	if (plan->object.len > 0) {
-		(void)printf(",\"object\":");
-		(void)fwrite(plan->object.data, 1, plan->object.len, stdout);
+		(void)fprintf(r->report, ",\"object\":");
+		(void)fwrite(plan->object.data, 1, plan->object.len, r->report);
 	}
-	(void)printf("}\n");
+	(void)fprintf(r->report, "}\n");
 }
 
 static int apply(struct replay *r, const struct es_resource_command *command)
@@ -67,7 +69,7 @@ static int apply(struct replay *r, const struct es_resource_command *command)
 	if (r->json)
 		print_json(r, &plan);
 	else
-		(void)printf("%s\n", es_resource_outcome_name(plan.outcome));
+		(void)fprintf(r->report, "%s\n", es_resource_outcome_name(plan.outcome));
 	return ES_CTL_OK;
 }
 
@@ -135,14 +137,13 @@ static int save(struct replay *r)
 	enum es_catalog_error error;
 	char errmsg[ERRMSG_MAX];
 	struct es_buf file;
-	int status = ES_CTL_OK;
+	int status;
 
 	es_buf_init(&file, es_mem_default());
 	error = es_catalog_write_store(r->store, last > 0, last, &file, errmsg, sizeof(errmsg));
-	if (error == ES_CATALOG_OK &&
-	    es_catalog_save(es_fs_posix(), r->out, es_buf_slice(&file), errmsg, sizeof(errmsg)) < 0)
-		error = ES_CATALOG_IO;
-	if (error != ES_CATALOG_OK)
+	if (error == ES_CATALOG_OK)
+		status = es_ctl_catalog_out_write(&r->out, es_buf_slice(&file));
+	else
 		status = es_ctl_fail("%s: %s", es_catalog_error_name(error), errmsg);
 	es_buf_close(&file);
 	return status;
@@ -155,7 +156,7 @@ static int parse(int argc, char **argv, struct replay *r)
 	const char *rules = "current", *output = "text";
 	const struct es_ctl_flag flags[] = {
 		{.name = "--rules", .value = &rules},
-		{.name = "--out", .value = &r->out},
+		{.name = "--out", .value = &r->path},
 		{.name = "--output", .alias = "-o", .value = &output},
 		{0},
 	};
@@ -173,10 +174,14 @@ static int parse(int argc, char **argv, struct replay *r)
 
 static int replay(const struct es_ctl_options *options, int argc, char **argv)
 {
-	struct replay r = {.out = NULL};
+	struct replay r = {.report = stdout};
 	int status = parse(argc, argv, &r);
 
 	(void)options;
+	if (status == ES_CTL_OK && r.path != NULL)
+		status = es_ctl_catalog_out_check(r.path, &r.out);
+	if (r.out.is_stdout)
+		r.report = stderr;
 	if (status != ES_CTL_OK)
 		return status;
 	if (es_mvcc_new(es_mem_default(), &r.store) < 0)
@@ -184,7 +189,7 @@ static int replay(const struct es_ctl_options *options, int argc, char **argv)
 	es_mvcc_count_from(r.store, 0);
 	es_arena_init(&r.arena, es_mem_default(), 65536);
 	status = all_lines(&r);
-	if (status == ES_CTL_OK && r.out != NULL)
+	if (status == ES_CTL_OK && r.path != NULL)
 		status = save(&r);
 	es_arena_close(&r.arena);
 	es_mvcc_free(r.store);
@@ -203,7 +208,9 @@ const struct es_ctl_verb es_ctl_catalog_replay = {
 		"  --rules v0|current    the rules that the log was written under (default: "
 		"current)\n"
 		"  --out FILE            save the catalog afterwards, and make the folders that "
-		"are missing\n"
+		"are missing; - for standard\n"
+		"                        output: what each command did goes to standard error "
+		"then\n"
 		"  -o json               an object for each: index, outcome, revision (current "
 		"rules), object; reason and\n"
 		"                        causes (manager, field) of what was refused\n",

@@ -1,7 +1,11 @@
 #include "disk/catalog_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -77,6 +81,59 @@ int es_catalog_temporary(const char *path, char ret_temporary[ES_PATH_BYTES_MAX]
 	return 0;
 }
 
+/* What is at `path`, if anything, is no regular file or may not be written: ES_EIO with a text. */
+static int check_target(const char *path, bool *ret_is_link, const struct errmsg *errmsg)
+{
+	struct stat st;
+
+	*ret_is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+	if (stat(path, &st) < 0) /* of a new file, what is wrong shows when it is made */
+		return *ret_is_link ? report(errmsg, ES_EIO, "follow the link", path) : 0;
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return report(errmsg, ES_EIO, "write", path);
+	}
+	if (!S_ISREG(st.st_mode)) {
+		(void)snprintf(errmsg->text, errmsg->size, "cannot replace %s: not a regular file",
+			       path);
+		errno = EINVAL;
+		return ES_EIO;
+	}
+	return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0
+		       ? 0
+		       : report(errmsg, ES_EIO, "write", path);
+}
+
+int es_catalog_target(const char *path, char ret_target[ES_PATH_BYTES_MAX], char *errmsg_text,
+		      size_t errmsg_size)
+{
+	const struct errmsg errmsg = {errmsg_text, errmsg_size};
+	char temporary[ES_PATH_BYTES_MAX];
+	char *real = NULL;
+	bool is_link;
+	int rc = strlen(path) < ES_PATH_BYTES_MAX ? es_catalog_temporary(path, temporary)
+						  : ES_EINVAL;
+
+	if (rc == 0) {
+		rc = check_target(path, &is_link, &errmsg);
+		if (rc < 0)
+			return rc;
+		real = is_link ? realpath(path, NULL) : strdup(path);
+		if (real == NULL)
+			return report(&errmsg, es_fs_status(errno), "write", path);
+		rc = strlen(real) < ES_PATH_BYTES_MAX ? es_catalog_temporary(real, temporary)
+						      : ES_EINVAL;
+	}
+	if (rc == 0) {
+		memcpy(ret_target, real, strlen(real) + 1);
+	} else {
+		errno = EINVAL;
+		(void)report(&errmsg, rc, "write", path);
+	}
+	free(real);
+	return rc;
+}
+
 /* The folder that `path` is in. */
 static void folder_of(const char *path, char ret_folder[ES_PATH_BYTES_MAX])
 {
@@ -144,25 +201,23 @@ int es_catalog_save(const struct es_fs *fs, const char *path, struct es_slice fi
 		    char *errmsg_text, size_t errmsg_size)
 {
 	const struct errmsg errmsg = {errmsg_text, errmsg_size};
-	char temporary[ES_PATH_BYTES_MAX], folder[ES_PATH_BYTES_MAX];
-	int rc = strlen(path) < ES_PATH_BYTES_MAX ? es_catalog_temporary(path, temporary)
-						  : ES_EINVAL;
+	char target[ES_PATH_BYTES_MAX], temporary[ES_PATH_BYTES_MAX], folder[ES_PATH_BYTES_MAX];
+	int rc = es_catalog_target(path, target, errmsg_text, errmsg_size);
 
-	if (rc < 0) {
-		errno = EINVAL;
-		return report(&errmsg, rc, "write", path);
-	}
+	if (rc < 0)
+		return rc;
+	(void)es_catalog_temporary(target, temporary); /* es_catalog_target tried it */
 	rc = write_temporary(fs, temporary, file, &errmsg);
 	if (rc == 0) {
-		rc = fs->rename(fs->ctx, temporary, path);
+		rc = fs->rename(fs->ctx, temporary, target);
 		if (rc < 0)
-			(void)report(&errmsg, rc, "rename to", path);
+			(void)report(&errmsg, rc, "rename to", target);
 	}
 	if (rc < 0) {
 		(void)fs->unlink(fs->ctx, temporary);
 		return rc;
 	}
-	folder_of(path, folder);
+	folder_of(target, folder);
 	rc = fs->sync_folder(fs->ctx, folder);
 	return rc < 0 ? report(&errmsg, rc, "flush the folder", folder) : 0;
 }

@@ -15,9 +15,17 @@ int es_catalog_load(const struct es_fs *fs, const struct es_mem *mem, const char
 		    struct es_slice *ret_file, char *errmsg, size_t errmsg_size);
 
 /*
- * Write a file as one step: parent folders that are missing are made; the bytes go to es_catalog_temporary(path),
- * which is flushed, renamed to `path`, and the folder is flushed. After a failure or a crash the old file or the
- * new one is there, whole. What a crash leaves under the temporary name is overwritten the next time.
+ * The file that es_catalog_save(path) makes or replaces: links are followed. Refused are what is there and is no regular
+ * file, a file that this user may not write, and a link to nothing. ES_EIO with the text; ES_EINVAL.
+ */
+int es_catalog_target(const char *path, char ret_target[ES_PATH_BYTES_MAX], char *errmsg,
+		      size_t errmsg_size);
+
+/*
+ * Write es_catalog_target(path) as one step: parent folders that are missing are made; the bytes go to
+ * es_catalog_temporary(target), which is flushed, renamed to the target, and the folder is flushed. After a failure or
+ * a crash the old file or the new one is there, whole. What a crash leaves under the temporary name is overwritten the
+ * next time.
  */
 int es_catalog_save(const struct es_fs *fs, const char *path, struct es_slice file, char *errmsg,
 		    size_t errmsg_size);

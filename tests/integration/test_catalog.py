@@ -1,8 +1,13 @@
 """engenhoctl catalog: the files of other implementations, damage, and how much memory a hostile file takes."""
 import json
+import os
+import pty
 import random
 import resource
+import socket
+import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -232,6 +237,110 @@ def test_a_catalog_that_cannot_be_saved(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     done = catalog("replay", "--out", tmp_path / "file" / "x.snap", stdin=subprocess.DEVNULL)
     assert done.returncode == 1 and done.stderr.decode() == f"engenhoctl: io: cannot create {tmp_path}/file/x.snap.tmp: Not a directory\n"
+
+
+# ---- where a catalog is saved ----
+
+
+LOG = V1 / "00-hand.jsonl"
+SNAP = (V1 / "00-hand.snap").read_bytes()
+
+
+def save_to(out, **options):
+    return catalog("replay", "--rules", "v0", "--out", out, stdin=LOG.open("rb"), **options)
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "x.snap").write_text("old")
+    (tmp_path / "link.snap").symlink_to("real/x.snap")
+    assert save_to(tmp_path / "link.snap").returncode == 0
+    assert (tmp_path / "link.snap").is_symlink() and (tmp_path / "real" / "x.snap").read_bytes() == SNAP
+    assert os.listdir(tmp_path / "real") == ["x.snap"] and sorted(os.listdir(tmp_path)) == ["link.snap", "real"]
+    (tmp_path / "nowhere").symlink_to("nothing")
+    done = save_to(tmp_path / "nowhere")
+    assert done.returncode == 1 and done.stdout == b""
+    assert done.stderr.decode() == f"engenhoctl: io: cannot follow the link {tmp_path}/nowhere: No such file or directory\n"
+
+
+def read_fifo(fifo, count=-1):
+    """A thread that reads; what it has read is in its list."""
+    read = []
+
+    def work():
+        with open(fifo, "rb", buffering=0) as f:
+            read.append(f.read(count) if count >= 0 else f.readall())
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread, read
+
+
+def test_a_fifo_is_written_into(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    for name in ("fifo", "link"):
+        thread, read = read_fifo(tmp_path / "fifo")
+        done = save_to(tmp_path / name)
+        thread.join(30)
+        assert (done.returncode, done.stderr, read) == (0, b"", [SNAP])
+        assert done.stdout == (V1 / "00-hand.ops").read_bytes()
+    assert (tmp_path / "fifo").is_fifo() and sorted(os.listdir(tmp_path)) == ["fifo", "link"]
+
+
+def test_a_reader_that_goes_away(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    put = {"kind": "put", "reason": "operator", "value": {"data": "x" * (1 << 20)},
+           "key": {"group": "", "version": "v1", "kind": "Pod", "namespace": "a", "name": "b"}}
+    (tmp_path / "log").write_text(json.dumps(put) + "\n")
+    read_fifo(tmp_path / "fifo", 1)
+    done = catalog("replay", "--rules", "v0", "--out", tmp_path / "fifo", stdin=(tmp_path / "log").open("rb"))
+    assert done.returncode == 1 and done.stderr.decode() == f"engenhoctl: io: cannot write {tmp_path}/fifo: Broken pipe\n"
+
+
+def test_a_device_is_written_into(tmp_path):
+    """One like /dev/full, of the test's own."""
+    try:
+        os.mknod(tmp_path / "full", 0o600 | stat.S_IFCHR, os.makedev(1, 7))
+        open(tmp_path / "full", "wb").close()
+    except OSError:
+        pytest.skip("no device can be made here")
+    done = save_to(tmp_path / "full")
+    assert done.returncode == 1 and done.stderr.decode() == f"engenhoctl: io: cannot write {tmp_path}/full: No space left on device\n"
+    assert (tmp_path / "full").is_char_device() and os.listdir(tmp_path) == ["full"]
+
+
+def test_what_is_not_replaced(tmp_path):
+    (tmp_path / "folder").mkdir()
+    done = save_to(tmp_path / "folder")
+    assert done.returncode == 1 and done.stdout == b"" and b"folder: Is a directory\n" in done.stderr
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(tmp_path / "socket"))
+        done = save_to(tmp_path / "socket")
+    assert done.returncode == 1 and b"socket: not a regular file\n" in done.stderr
+    assert (tmp_path / "socket").is_socket()
+
+
+def test_a_file_that_may_not_be_written(tmp_path):
+    (tmp_path / "x.snap").write_text("kept")
+    (tmp_path / "x.snap").chmod(0o400)
+    if os.geteuid() == 0:
+        assert save_to(tmp_path / "x.snap").returncode == 0 and (tmp_path / "x.snap").read_bytes() == SNAP
+        return
+    done = save_to(tmp_path / "x.snap")
+    assert done.returncode == 1 and b"x.snap: Permission denied\n" in done.stderr
+    assert (tmp_path / "x.snap").read_text() == "kept"
+
+
+def test_standard_output(tmp_path):
+    done = save_to("-", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, SNAP, (V1 / "00-hand.ops").read_bytes())
+    assert os.listdir(tmp_path) == []
+    parent, child = pty.openpty()
+    done = subprocess.run([str(CTL), "catalog", "replay", "--out", "-"], stdin=subprocess.DEVNULL, stdout=child, stderr=subprocess.PIPE,
+                          env=clean_env(None), timeout=30)
+    os.close(child), os.close(parent)
+    assert done.returncode == 2 and b"not written to a terminal" in done.stderr
 
 
 # ---- logs drawn from a seed ----

@@ -559,6 +559,30 @@ def test_export_while_writes_go_on(ctl, tmp_path):
     assert [v for _, v in resources] == at_revision
 
 
+def test_export_to_what_is_no_file(ctl, tmp_path):
+    ctl.put(WEB)
+    told = "1 resources at revision 2, "
+    assert told in ctl("catalog", "export", "c.snap").stdout
+    expected = (tmp_path / "c.snap").read_bytes()
+    done = subprocess.run([str(CTL), "catalog", "export", "-"], capture_output=True, env=ctl.env(), timeout=60)
+    assert (done.returncode, done.stdout) == (OK, expected) and done.stderr.decode().startswith(f"standard output: {told}")
+    os.mkfifo(tmp_path / "fifo")
+    read = []
+    thread = threading.Thread(target=lambda: read.append((tmp_path / "fifo").read_bytes()), daemon=True)
+    thread.start()
+    assert ctl("catalog", "export", "fifo").stdout.startswith(f"fifo: {told}")
+    thread.join(30)
+    assert read == [expected] and (tmp_path / "fifo").is_fifo()
+    (tmp_path / "folder").mkdir()
+    assert "folder: Is a directory" in ctl("catalog", "export", "folder", status=FAILED).stderr
+    (tmp_path / "folder" / "link").symlink_to("../c.snap")
+    ctl.put(config_map("b"))
+    ctl("catalog", "export", "folder/link")
+    assert (tmp_path / "folder" / "link").is_symlink() and "ok: 2 resources" in ctl("catalog", "verify", "c.snap").stdout
+    assert os.listdir(tmp_path / "folder") == ["link"]
+    assert "not written to a terminal" in on_terminal(ctl, "catalog", "export", "-")[1]
+
+
 def test_catalogs_that_do_not_work(ctl, tmp_path):
     assert "io: " in ctl("catalog", "import", "nothing.snap", status=FAILED).stderr
     (tmp_path / "bad.snap").write_bytes(b"x" * 100)

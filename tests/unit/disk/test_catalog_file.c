@@ -1,5 +1,8 @@
 #include "support.h"
 
+#include <sys/stat.h>
+#include <sys/wait.h>
+
 #include "base/assert.h"
 #include "disk/catalog_file.h"
 
@@ -145,6 +148,115 @@ static void what_cannot_be_written(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 	s_remove(folder);
 }
+
+/* ---- what is there already ----------------------------------------------------------------- */
+
+static void refused(const char *path, const char *what, const char *why)
+{
+	char expected[600], target[ES_PATH_BYTES_MAX];
+
+	snprintf(expected, sizeof(expected), "cannot %s %s: %s", what, path, why);
+	assert_int_equal(es_catalog_target(path, target, errmsg, sizeof(errmsg)), ES_EIO);
+	assert_string_equal(errmsg, expected);
+	errmsg[0] = '\0';
+	assert_int_equal(
+		es_catalog_save(es_fs_posix(), path, ES_SLICE("x"), errmsg, sizeof(errmsg)),
+		ES_EIO);
+	assert_string_equal(errmsg, expected);
+}
+
+static bool is_kind(const char *path, mode_t kind)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return (st.st_mode & S_IFMT) == kind;
+}
+
+static void links_are_followed(void **state)
+{
+	char folder[256], path[300], link_path[300], target[ES_PATH_BYTES_MAX];
+	char before[512];
+
+	(void)state;
+	s_temporary(folder);
+	assert_non_null(getcwd(before, sizeof(before)));
+	assert_int_equal(chdir(folder), 0);
+	save("real/file.snap", ES_SLICE("old"));
+	assert_int_equal(mkdir("links", 0700), 0);
+	assert_int_equal(symlink("../real/file.snap", "links/one"), 0);
+	assert_int_equal(symlink("one", "links/two.snap"), 0);
+	save("links/two.snap", ES_SLICE("new"));
+	assert_true(holds("real/file.snap", ES_SLICE("new")));
+	assert_true(is_kind("links/one", S_IFLNK) && is_kind("links/two.snap", S_IFLNK));
+	assert_int_equal(access("links/two.snap.tmp", F_OK), -1);
+	assert_int_equal(es_catalog_target("links/one", target, errmsg, sizeof(errmsg)), 0);
+	snprintf(path, sizeof(path), "%s/real/file.snap", strrchr(folder, '/'));
+	assert_non_null(strstr(target, path));
+	assert_int_equal(es_catalog_target("links/new", target, errmsg, sizeof(errmsg)), 0);
+	assert_string_equal(target, "links/new");
+	assert_int_equal(chdir(before), 0);
+
+	snprintf(link_path, sizeof(link_path), "%s/nowhere", folder);
+	assert_int_equal(symlink("nothing", link_path), 0);
+	refused(link_path, "follow the link", "No such file or directory");
+	snprintf(link_path, sizeof(link_path), "%s/round", folder);
+	assert_int_equal(symlink("round", link_path), 0);
+	refused(link_path, "follow the link", "Too many levels of symbolic links");
+	assert_true(is_kind(link_path, S_IFLNK));
+	s_remove(folder);
+}
+
+static void what_is_no_file_stays(void **state)
+{
+	char folder[256], path[300], link_path[300];
+
+	(void)state;
+	s_temporary(folder);
+	snprintf(path, sizeof(path), "%s/fifo", folder);
+	snprintf(link_path, sizeof(link_path), "%s/link", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(symlink("fifo", link_path), 0);
+	refused(path, "replace", "not a regular file");
+	refused(link_path, "replace", "not a regular file");
+	assert_true(is_kind(path, S_IFIFO) && is_kind(link_path, S_IFLNK));
+	snprintf(path, sizeof(path), "%s/folder", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	refused(path, "write", "Is a directory");
+	s_remove(folder);
+}
+
+/* Root may write anything, so the check is made as somebody else, in a process of its own. */
+static void a_file_that_may_not_be_written(void **state)
+{
+	char folder[256], path[300];
+	int wstatus;
+	pid_t pid;
+
+	(void)state;
+	s_temporary(folder);
+	snprintf(path, sizeof(path), "%s/a.snap", folder);
+	save(path, ES_SLICE("kept"));
+	assert_int_equal(chmod(path, 0400), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (geteuid() == 0 && (chown(path, 12345, 12345) < 0 ||
+				       chown(folder, 12345, 12345) < 0 || setuid(12345) < 0))
+			_exit(2);
+		_exit(es_catalog_save(es_fs_posix(), path, ES_SLICE("new"), errmsg,
+				      sizeof(errmsg)) == ES_EIO &&
+				      strstr(errmsg, "a.snap: Permission denied") != NULL
+			      ? 0
+			      : 1);
+	}
+	assert_int_equal(waitpid(pid, &wstatus, 0), pid);
+	assert_int_equal(wstatus, 0);
+	assert_true(holds(path, ES_SLICE("kept")));
+	s_remove(folder);
+}
+
+/* ---- failures ------------------------------------------------------------------------------ */
 
 /*
  * The n-th operation fails, for every n: alone (an error: what was begun is cleaned away) or with all that follow
@@ -323,6 +435,9 @@ int main(void)
 		cmocka_unit_test(a_path_without_a_folder),
 		cmocka_unit_test(what_cannot_be_read),
 		cmocka_unit_test(what_cannot_be_written),
+		cmocka_unit_test(links_are_followed),
+		cmocka_unit_test(what_is_no_file_stays),
+		cmocka_unit_test(a_file_that_may_not_be_written),
 		cmocka_unit_test(failures_leave_the_old_or_the_new_file),
 		cmocka_unit_test(reading_fails),
 		cmocka_unit_test(no_memory_to_read),
