@@ -7,28 +7,46 @@
 
 /* Scripts for shells, made from the table of verbs: options are found in what the help says of them. */
 
-/* Each "--option" once, with a blank before it. */
-static void print_options(const char *texts[2])
+struct options {
+	char seen[1024]; /* each with a blank on both sides */
+};
+
+static void print_option(struct options *options, const char *name, size_t len)
 {
-	char seen[1024] = " ";
+	size_t used = strlen(options->seen);
+	char word[64];
 
-	for (int t = 0; t < 2; t++) {
-		for (const char *c = strstr(texts[t], "--"); c != NULL; c = strstr(c, "--")) {
-			size_t len = 2 + strspn(c + 2, "abcdefghijklmnopqrstuvwxyz-");
-			char word[64];
+	if (len + 3 > sizeof(word) || used + len + 2 > sizeof(options->seen))
+		return;
+	(void)snprintf(word, sizeof(word), " %.*s ", (int)len, name);
+	if (strstr(options->seen, word) != NULL)
+		return;
+	(void)printf(" %.*s", (int)len, name);
+	memcpy(options->seen + used, word + 1, len + 2);
+}
 
-			if (len > 2 && len + 3 < sizeof(word)) {
-				(void)snprintf(word, sizeof(word), " %.*s ", (int)len, c);
-				if (strstr(seen, word) == NULL &&
-				    strlen(seen) + len + 2 < sizeof(seen)) {
-					(void)printf(" %.*s", (int)len, c);
-					(void)snprintf(seen + strlen(seen),
-						       sizeof(seen) - strlen(seen), "%s", word + 1);
-				}
-			}
-			c += len;
-		}
+/* Each "--option" that the text tells of, and "-o, --option" in both forms. */
+static void print_options_in(struct options *options, const char *text)
+{
+	for (const char *c = strstr(text, "--"); c != NULL; c = strstr(c, "--")) {
+		size_t len = 2 + strspn(c + 2, "abcdefghijklmnopqrstuvwxyz-");
+
+		if (c - text >= 5 && c[-5] == ' ' && c[-4] == '-' && c[-2] == ',')
+			print_option(options, c - 4, 2);
+		if (len > 2)
+			print_option(options, c, len);
+		c += len;
 	}
+}
+
+static void print_options(const struct es_ctl_verb *verb)
+{
+	struct options options = {.seen = " "};
+
+	print_options_in(&options, verb->operands);
+	print_options_in(&options, verb->more);
+	if (verb == &es_ctl_get) /* its help names those of list by that name alone */
+		print_options_in(&options, es_ctl_list.more);
 }
 
 /* The second words of verbs that begin with `first`, or all first words. */
@@ -67,7 +85,7 @@ static void print_bash(void)
 		    "_engenhoctl()\n{\n"
 		    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
 		    "\tlocal verb=${COMP_WORDS[1]} words=\n"
-		    "\tlocal global='--endpoints --timeout --namespace --help'\n"
+		    "\tlocal global='--endpoints --timeout -n --namespace -h --help' i operands=0\n"
 		    "\tlocal kinds='",
 		    stdout);
 	print_kinds();
@@ -89,31 +107,45 @@ static void print_bash(void)
 		    "\t\tCOMPREPLY=($(compgen -W \"$global version help",
 		    stdout);
 	print_words(NULL);
-	(void)fputs("\" -- \"$cur\"))\n\t\treturn\n\tfi\n\tcase $verb in\n"
+	(void)fputs("\" -- \"$cur\"))\n\t\treturn\n\tfi\n"
+		    "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
+		    "\t\tcase ${COMP_WORDS[i]} in\n"
+		    "\t\t-A|-h|--all-namespaces|--bookmarks|--changes-only|--check-version|"
+		    "--force-conflicts|--help|--ignore-not-found|--*=*) ;;\n"
+		    "\t\t-?|--*)\n"
+		    "\t\t\t((i++))\n"
+		    "\t\t\t[[ ${COMP_WORDS[i]} == = ]] && ((i++));;\n"
+		    "\t\t-*) ;;\n"
+		    "\t\t*) ((operands++));;\n"
+		    "\t\tesac\n"
+		    "\tdone\n"
+		    "\t((i > COMP_CWORD)) && return # the value of an option\n"
+		    "\tcase $verb in\n"
 		    "\tcompletion) words='bash zsh';;\n"
-		    "\thelp) words='exit-codes environment",
+		    "\thelp) words='exit-codes environment version help",
 		    stdout);
 	print_words(NULL);
 	(void)fputs("';;\n", stdout);
 	for (const struct es_ctl_verb *const *v = es_ctl_verbs; *v != NULL; v++) {
-		const char *texts[2] = {(*v)->operands, (*v)->more};
-
 		if (strchr((*v)->name, ' ') != NULL || strcmp((*v)->name, "completion") == 0)
 			continue;
 		(void)printf("\t%s) words='", (*v)->name);
-		print_options(texts);
-		(void)printf("'%s;;\n", strstr((*v)->operands, "KIND") != NULL ? "$kinds" : "");
+		print_options(*v);
+		(void)fputs("'", stdout);
+		if (strstr((*v)->operands, "KIND") != NULL) /* names are not known here */
+			(void)fputs("\n\t\tif [[ $cur != -* ]]; then\n\t\t\twords=\n"
+				    "\t\t\t((operands == 0)) && words=$kinds\n\t\tfi",
+				    stdout);
+		(void)fputs(";;\n", stdout);
 	}
 	(void)fputs("\tcatalog)\n\t\tif ((COMP_CWORD == 2)); then\n\t\t\twords='", stdout);
 	print_words("catalog");
 	(void)fputs("'\n\t\telif [[ $cur == -* ]]; then\n\t\t\tcase ${COMP_WORDS[2]} in\n", stdout);
 	for (const struct es_ctl_verb *const *v = es_ctl_verbs; *v != NULL; v++) {
-		const char *texts[2] = {(*v)->operands, (*v)->more};
-
 		if (strncmp((*v)->name, "catalog ", 8) != 0)
 			continue;
 		(void)printf("\t\t\t%s) words='", (*v)->name + 8);
-		print_options(texts);
+		print_options(*v);
 		(void)fputs("';;\n", stdout);
 	}
 	(void)fputs("\t\t\tesac\n\t\telse\n\t\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
