@@ -41,6 +41,7 @@ struct builder {
 	size_t alias_weight; /* of what aliases stand for */
 	struct anchor anchors[ANCHORS_MAX];
 	size_t anchor_count;
+	struct es_slice text;
 	char *errmsg;
 	size_t errmsg_size;
 };
@@ -52,10 +53,34 @@ static int complain(struct builder *b, yaml_mark_t mark, const char *what)
 	return ES_EDECODE;
 }
 
+/* libyaml ends a last line that has no end: a mark behind it is put back to where the text ends. */
+static yaml_mark_t mark_in_text(struct es_slice text, yaml_mark_t mark)
+{
+	size_t points = 0, column = 0;
+	uint8_t last = text.len == 0 ? '\n' : text.data[text.len - 1];
+
+	if (mark.column != 0 || mark.line == 0 || last == '\n' || last == '\r')
+		return mark;
+	for (size_t i = 0; i < text.len; i++) {
+		bool begins_point = (text.data[i] & 0xc0) != 0x80;
+
+		points += begins_point;
+		column += begins_point;
+		if (text.data[i] == '\n' || text.data[i] == '\r')
+			column = 0;
+	}
+	if (mark.index < points)
+		return mark;
+	mark.line--;
+	mark.column = column;
+	return mark;
+}
+
 /* The words of libyaml. */
 static int not_yaml(struct builder *b)
 {
 	const yaml_parser_t *p = &b->parser;
+	yaml_mark_t mark = mark_in_text(b->text, p->problem_mark);
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return ES_ENOMEM;
@@ -63,11 +88,10 @@ static int not_yaml(struct builder *b)
 		(void)snprintf(b->errmsg, b->errmsg_size, "at byte %zu: %s", p->problem_offset,
 			       p->problem == NULL ? "not YAML" : p->problem);
 	else
-		(void)snprintf(b->errmsg, b->errmsg_size, "line %zu, column %zu: %s%s%s",
-			       p->problem_mark.line + 1, p->problem_mark.column + 1,
-			       p->problem == NULL ? "not YAML" : p->problem,
-			       p->context == NULL ? "" : ", ",
-			       p->context == NULL ? "" : p->context);
+		(void)snprintf(
+			b->errmsg, b->errmsg_size, "line %zu, column %zu: %s%s%s", mark.line + 1,
+			mark.column + 1, p->problem == NULL ? "not YAML" : p->problem,
+			p->context == NULL ? "" : ", ", p->context == NULL ? "" : p->context);
 	return ES_EDECODE;
 }
 
@@ -668,6 +692,7 @@ int es_ctl_yaml_parse(struct es_slice text, struct es_arena *arena,
 	if (b == NULL)
 		return ES_ENOMEM;
 	b->arena = arena;
+	b->text = text;
 	b->errmsg = errmsg;
 	b->errmsg_size = errmsg_size;
 	if (yaml_parser_initialize(&b->parser) != 1) {

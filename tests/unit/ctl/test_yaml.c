@@ -150,6 +150,11 @@ static void containers_and_documents(void **state)
 	      "{\"1\":\"a\",\"1.5\":\"c\",\"true\":\"b\",\"~\":\"d\"}");
 	gives("{\"a\":{\"b\":[1,2.5,\"x\"]}}", "{\"a\":{\"b\":[1,2.5,\"x\"]}}");
 	gives("\"\\0\": 1", "{\"\\u0000\":1}");
+	/* A text that ends too early is told where it ends, whether or not its last line has an end. */
+	refuses("{bad", "line 1, column 5: ");
+	refuses("{bad\n", "line 2, column 1: ");
+	refuses("a: b\r\nc: [\xc3\xa9", "line 2, column 6: ");
+	refuses("a: [\r", "line 2, column 1: ");
 	refuses("a: 1\nb: 2\na: 3\n", "line 3, column 1: the key \"a\" stands here twice");
 	refuses("1: a\n\"1\": b\n", "the key \"1\" stands here twice");
 	refuses("~: a", "a key must not be empty or null");
