@@ -287,6 +287,11 @@ static int add_yaml(struct reading *r, const char *file, struct es_slice text)
 	return rc;
 }
 
+static const char *file_name(const char *path)
+{
+	return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 static int add_text(struct reading *r, const char *file, struct es_slice text)
 {
 	bool only_json = ends_in(file, ".json");
@@ -321,13 +326,12 @@ int es_ctl_documents_read(const struct es_ctl_list *files, const struct es_ctl_o
 	es_arena_init(&documents->arena, es_mem_default(), 65536);
 	es_buf_init(&r.found, es_mem_default());
 	for (size_t i = 0; rc == 0 && i < files->count; i++) {
-		bool is_stdin = strcmp(files->items[i], "-") == 0;
 		struct es_slice text;
 		int status = es_ctl_read_file(files->items[i], r.arena, &text);
 
 		r.status = es_ctl_worse(r.status, status);
 		if (status == ES_CTL_OK)
-			rc = add_text(&r, is_stdin ? "standard input" : files->items[i], text);
+			rc = add_text(&r, file_name(files->items[i]), text);
 	}
 	items = rc == 0 ? es_arena_alloc(r.arena, r.found.len + 1) : NULL;
 	if (items == NULL) {
@@ -340,7 +344,9 @@ int es_ctl_documents_read(const struct es_ctl_list *files, const struct es_ctl_o
 	}
 	es_buf_close(&r.found);
 	if (r.status == ES_CTL_OK && documents->count == 0) {
-		(void)es_ctl_fail("there are no resources in what was read");
+		for (size_t i = 0; i < files->count; i++)
+			(void)es_ctl_fail("%s: there are no resources in it",
+					  file_name(files->items[i]));
 		r.status = ES_CTL_INVALID;
 	}
 	return r.status;
