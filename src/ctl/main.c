@@ -68,6 +68,32 @@ static const char help_environment[] =
 	"  NO_COLOR              when it is set to anything, no colours; there are none either "
 	"where no terminal is\n";
 
+static const char help_version[] = "engenhoctl version: the version of this program\n\n"
+				   "Prints two lines: the version of engenhoctl, and that of the "
+				   "etcd API that it is made for. No "
+				   "member is asked;\n"
+				   "'engenhoctl status' prints theirs. --version is the same.\n"
+				   "\nExample:\n  engenhoctl version\n";
+
+static const char help_help[] =
+	"engenhoctl help [VERB]: what there is, or all about a verb\n\n"
+	"Of a first word alone, such as 'catalog', all verbs that begin with it. 'engenhoctl VERB "
+	"--help' "
+	"is the same.\n"
+	"Beside the verbs there are 'help exit-codes' and 'help environment'.\n"
+	"\nExample:\n  engenhoctl help catalog export\n";
+
+/* What help tells of that is no verb of the table. */
+static const struct {
+	const char *name, *text;
+} topics[] = {
+	{"exit-codes", help_exit_codes},
+	{"environment", help_environment},
+	{"version", help_version},
+	{"--version", help_version},
+	{"help", help_help},
+};
+
 /* ---- help ---------------------------------------------------------------------------------- */
 
 static void help_all(void)
@@ -157,8 +183,12 @@ static int help(int argc, char **argv)
 		help_all();
 		return ES_CTL_OK;
 	}
-	if (strcmp(argv[0], "exit-codes") == 0 || strcmp(argv[0], "environment") == 0) {
-		(void)fputs(argv[0][1] == 'x' ? help_exit_codes : help_environment, stdout);
+	for (size_t i = 0; i < ES_ARRAY_LEN(topics); i++) {
+		if (strcmp(argv[0], topics[i].name) != 0)
+			continue;
+		if (argc > 1)
+			return es_ctl_usage("unexpected argument: ", argv[1]);
+		(void)fputs(topics[i].text, stdout);
 		return ES_CTL_OK;
 	}
 	for (size_t i = 0; i < VERBS; i++) {
