@@ -82,8 +82,7 @@ static int send_all(const struct es_ctl_options *options, struct es_ctl_writer *
 		if (documents.count > 100 && (!w->is_table || !es_ctl_may_color(stdout)))
 			es_ctl_progress(&progress, i + 1, documents.count);
 		if (one == ES_CTL_UNAVAILABLE && i + 1 < documents.count) {
-			status = es_ctl_worse(status, es_ctl_fail("%zu more were not sent",
-								  documents.count - i - 1));
+			(void)es_ctl_fail("%zu more were not sent", documents.count - i - 1);
 			break;
 		}
 	}
@@ -148,7 +147,7 @@ const struct es_ctl_verb es_ctl_put = {
 		"metadata say which\n"
 		"resource each is. All are checked before the first is sent. Then each is "
 		"reported, and the exit status is\n"
-		"the worst.\n"
+		"the worst. When no member answers, those behind are not sent: exit status 6.\n"
 		"  -f, --filename FILE   what to put, - for standard input; may be given more than "
 		"once\n"
 		"  -o, --output FORMAT   json, yaml or name: print the resources as they are "
