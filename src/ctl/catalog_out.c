@@ -49,11 +49,13 @@ static int write_stream(const struct es_ctl_catalog_out *out, struct es_slice fi
 {
 	const char *name = out->is_stdout ? "standard output" : out->path;
 	int fd = out->is_stdout ? STDOUT_FILENO : open(out->path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	/* A reader that is gone is an error like others. */
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 	int rc;
 
 	if (fd < 0)
 		return es_ctl_fail("io: cannot open %s: %s", name, strerror(errno));
-	(void)signal(SIGPIPE, SIG_IGN); /* a reader that is gone is an error like others */
+	(void)sigaction(SIGPIPE, &ignore, NULL);
 	rc = write_all(fd, file);
 	if (rc < 0)
 		(void)es_ctl_fail("io: cannot write %s: %s", name, strerror(errno));

@@ -62,11 +62,63 @@ static int get_one(struct reading *r, int i)
 	return es_ctl_print_item(&r->printer, NULL, &item) < 0 ? es_ctl_out_of_memory() : ES_CTL_OK;
 }
 
+/* The names that are of the kind of the i-th and were not printed yet, which `done` tells. */
+static int get_kind(struct reading *r, int i, bool *done)
+{
+	struct es_resource_key first, key;
+	int status = ES_CTL_OK;
+
+	if (!es_ctl_target_key(r->store.options, &r->target, i, &first))
+		return ES_CTL_USAGE;
+	for (; i < r->target.name_count; i++) {
+		if (done[i])
+			continue;
+		if (!es_ctl_target_key(r->store.options, &r->target, i, &key))
+			return ES_CTL_USAGE;
+		if (!es_ctl_same_kind(&first, &key))
+			continue;
+		status = es_ctl_worse(status, get_one(r, i));
+		es_arena_reset(&r->arena);
+		done[i] = true;
+	}
+	es_ctl_print_next_table(&r->printer);
+	return status;
+}
+
+static bool are_of_one_kind(const struct reading *r)
+{
+	struct es_resource_key first, key;
+
+	for (int i = 0; i < r->target.name_count; i++)
+		if (!es_ctl_target_key(r->store.options, &r->target, i, i == 0 ? &first : &key) ||
+		    (i > 0 && !es_ctl_same_kind(&first, &key)))
+			return false;
+	return true;
+}
+
+/* A table for each kind. */
+static int get_tables(struct reading *r)
+{
+	bool *done = es_calloc(es_mem_default(), (size_t)r->target.name_count, sizeof(*done));
+	int status = ES_CTL_OK;
+
+	if (done == NULL)
+		return es_ctl_out_of_memory();
+	r->printer.with_kind = !are_of_one_kind(r);
+	for (int i = 0; i < r->target.name_count; i++)
+		if (!done[i])
+			status = es_ctl_worse(status, get_kind(r, i, done));
+	es_free(es_mem_default(), done);
+	return status;
+}
+
 static int get_names(struct reading *r)
 {
 	int status = ES_CTL_OK;
 
 	r->printer.single = r->target.name_count == 1;
+	if (r->printer.format == ES_CTL_TABLE || r->printer.format == ES_CTL_WIDE)
+		return get_tables(r);
 	for (int i = 0; i < r->target.name_count; i++) {
 		status = es_ctl_worse(status, get_one(r, i));
 		es_arena_reset(&r->arena);
@@ -210,8 +262,8 @@ const struct es_ctl_verb es_ctl_list = {
 	.operands = "KIND",
 	.brief = "print all resources of a kind",
 	.more = "All at one revision, however many there are. With -o json or yaml a List that "
-		"'put' and "
-		"'apply' read again.\n"
+		"'put' reads again; so\n"
+		"does 'apply' when metadata.managedFields is taken out, as in Kubernetes.\n"
 		"  -A, --all-namespaces  of all namespaces (default: that of --namespace)\n"
 		"  -l, --selector TEXT   whose labels match: app=web,tier in (a,b),!old\n"
 		"  --field-selector TEXT whose fields match: "

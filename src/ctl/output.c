@@ -144,6 +144,20 @@ static int add_cell(struct es_buf *buf, struct es_slice text)
 	return rc == 0 ? end_cell(buf, begin) : rc;
 }
 
+static int add_name(struct es_ctl_printer *p, const struct es_resource_key *key)
+{
+	size_t begin = p->rows.len;
+	int rc = 0;
+
+	if (p->with_kind)
+		rc = es_ctl_kind_write(&p->rows, key->group, key->kind);
+	if (rc == 0 && p->with_kind)
+		rc = es_buf_append_u8(&p->rows, '/');
+	if (rc == 0)
+		rc = es_buf_append_slice(&p->rows, key->name);
+	return rc == 0 ? end_cell(&p->rows, begin) : rc;
+}
+
 static int add_row(struct es_ctl_printer *p, const char *event, const struct es_ctl_item *item,
 		   const struct es_json *object)
 {
@@ -157,7 +171,7 @@ static int add_row(struct es_ctl_printer *p, const char *event, const struct es_
 	if (rc == 0 && p->with_namespace)
 		rc = add_cell(&p->rows, item->key.has_ns ? item->key.ns : ES_SLICE("<none>"));
 	if (rc == 0)
-		rc = add_cell(&p->rows, item->key.name);
+		rc = add_name(p, &item->key);
 	count += (event != NULL) + (size_t)p->with_namespace;
 	for (const struct es_ctl_column *c = p->columns->columns; rc == 0 && c->head != NULL; c++) {
 		size_t cell = p->rows.len;
@@ -203,6 +217,7 @@ void es_ctl_print_flush(struct es_ctl_printer *p)
 		size_t without = head_cells(p, false, head, sizeof(head));
 
 		(void)head_cells(p, count > without, head, sizeof(head));
+		(void)fputs(p->printed ? "\n" : "", stdout);
 		(void)fputs(color ? ES_CTL_BOLD : "", stdout);
 		print_row(p, head, count);
 		(void)fputs(color ? ES_CTL_PLAIN : "", stdout);
@@ -215,6 +230,15 @@ void es_ctl_print_flush(struct es_ctl_printer *p)
 	}
 	p->rows.len = 0;
 	p->row_count = 0;
+}
+
+void es_ctl_print_next_table(struct es_ctl_printer *p)
+{
+	es_ctl_print_flush(p);
+	p->printed = p->printed || p->headed;
+	p->headed = false;
+	p->columns = NULL;
+	memset(p->widths, 0, sizeof(p->widths));
 }
 
 /* ---- all forms ----------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@ struct es_ctl_item {
 struct es_ctl_printer {
 	enum es_ctl_format format;
 	bool single, stream, with_namespace;
+	bool with_kind; /* names in tables are "deployment.apps/web" */
 	/* The rest is the printer's. */
 	uint64_t count;
 	struct es_buf rows; /* cells, each ended by a NUL */
@@ -37,6 +38,7 @@ struct es_ctl_printer {
 	const struct es_ctl_columns *columns;
 	size_t widths[ES_CTL_COLUMNS_MAX];
 	bool headed;
+	bool printed; /* a table, before this one */
 	int64_t now_s;
 };
 
@@ -46,6 +48,8 @@ int es_ctl_print_item(struct es_ctl_printer *printer, const char *event,
 		      const struct es_ctl_item *item);
 /* Print the lines of a table that were kept to find how wide it is. */
 void es_ctl_print_flush(struct es_ctl_printer *printer);
+/* What follows is of another kind: it comes in a table of its own. */
+void es_ctl_print_next_table(struct es_ctl_printer *printer);
 /* `revision`: of the state that a List was read from. */
 void es_ctl_print_end(struct es_ctl_printer *printer, int64_t revision);
 

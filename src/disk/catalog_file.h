@@ -15,8 +15,8 @@ int es_catalog_load(const struct es_fs *fs, const struct es_mem *mem, const char
 		    struct es_slice *ret_file, char *errmsg, size_t errmsg_size);
 
 /*
- * The file that es_catalog_save(path) makes or replaces: links are followed. Refused are what is there and is no regular
- * file, a file that this user may not write, and a link to nothing. ES_EIO with the text; ES_EINVAL.
+ * The file that es_catalog_save(path) makes or replaces: links are followed. ES_EIO refuses what is there and is no
+ * regular file, a file that this user may not write, and a link to nothing. ES_EINVAL; ES_ENOMEM. `errmsg` as above.
  */
 int es_catalog_target(const char *path, char ret_target[ES_PATH_BYTES_MAX], char *errmsg,
 		      size_t errmsg_size);

@@ -210,7 +210,9 @@ def test_several_documents_each_tell_theirs(ctl):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("a: [1", "line 2, column 1: did not find expected"),
+    ("a: [1", "line 1, column 6: did not find expected"),
+    ("a: [1\n", "line 2, column 1: did not find expected"),
+    ("a: b\nc: {é", "line 2, column 6: did not find expected"),
     (WEB + "---\na: b\n", "document 2 (line 9): apiVersion is missing"),
     (WEB + "---\n- a\n", "document 2 (line 9): not a resource"),
     ("apiVersion: v1\nkind: Pod\n", "metadata.name is missing"),
@@ -225,9 +227,16 @@ def test_several_documents_each_tell_theirs(ctl):
 def test_bad_documents_and_nothing_is_sent(ctl, text, message):
     for verb in ("put", "apply", "delete"):
         done = ctl(verb, "-f", "-", stdin=text, status=INVALID)
-        assert "standard input" in done.stderr or message == "no resources"
-        assert message in done.stderr and done.stdout == ""
+        assert "standard input" in done.stderr and message in done.stderr and done.stdout == ""
     assert ctl("list", "cm", "-o", "name").stdout == ""
+
+
+def test_files_without_resources(ctl, tmp_path):
+    for name in ("a.yaml", "b.json"):
+        (tmp_path / name).write_text("")
+    done = ctl("put", "-f", "a.yaml", "-f", "b.json", status=INVALID)
+    assert done.stderr == "engenhoctl: a.yaml: there are no resources in it\nengenhoctl: b.json: there are no resources in it\n"
+    assert "created" in ctl("put", "-f", "a.yaml", "-f", "-", stdin=WEB).stdout
 
 
 def test_files_that_cannot_be_read(ctl, tmp_path):
@@ -313,6 +322,23 @@ status: {phase: Running, containerStatuses: [{name: a, ready: true, restartCount
     assert ctl("get", "po", "web-0", "ghost", status=NOT_FOUND).stdout.count("\n") == 2
 
 
+def test_tables_of_several_kinds(ctl):
+    ctl.put("apiVersion: v1\nkind: Pod\nmetadata: {name: a-long-name}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b}\n---\n"
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 2}")
+    head, pod, other_pod, blank, second, deployment = ctl("get", "pods/a-long-name", "deploy/web", "po/b").stdout.splitlines()
+    assert head.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"] and second.split() == ["NAME", "READY", "AGE"]
+    assert [line.split()[0] for line in (pod, other_pod, deployment)] == ["pod/a-long-name", "pod/b", "deployment.apps/web"]
+    assert blank == "" and deployment.split()[1] == "0/2" and second.index("READY") == len("deployment.apps/web") + 3
+    wide = ctl("get", "deploy/web", "pods/b", "-o", "wide").stdout.split("\n\n")
+    assert [table.split()[0] for table in wide] == ["NAME", "NAME"] and "NODE" in wide[1] and "NODE" not in wide[0]
+    # What is not there makes no table; of one kind, the names stay as they are.
+    assert ctl("get", "cm/ghost", "pods/b", "svc/ghost", status=NOT_FOUND).stdout.splitlines()[1].split()[0] == "pod/b"
+    assert ctl("get", "cm/ghost", "pods/b", status=NOT_FOUND).stdout.count("\n") == 2
+    assert ctl("get", "pods/b", "po/a-long-name").stdout.splitlines()[1].split()[0] == "b"
+    assert ctl("get", "pods/b", "deploy/web", "po/a-long-name", "-o", "name").stdout.splitlines() == [
+        "pod/b", "deployment.apps/web", "pod/a-long-name"]
+
+
 def test_the_past(ctl):
     ctl.put(WEB)
     ctl("patch", "cm", "web", "-p", '{"data":{"a":"2"}}')
@@ -338,6 +364,7 @@ def test_patches(ctl, tmp_path):
     assert "unchanged" in ctl("patch", "deploy", "d", "--patch-file", "-", stdin="spec: {replicas: 4}").stdout
     assert "another value" in ctl("patch", "deploy", "d", "--type", "json", "-p", '[{"op":"test","path":"/kind","value":1}]', status=INVALID).stderr
     assert "not found" in ctl("patch", "deploy", "e", "-p", "{}", status=NOT_FOUND).stderr
+    assert "--patch: line 1, column 5: did not find" in ctl("patch", "deploy", "d", "-p", "{bad", status=INVALID).stderr
     for bad in ("[1", "text", ""):
         assert "--patch: " in ctl("patch", "deploy", "d", "-p", bad, status=INVALID).stderr
     ctl("patch", "deploy", "d", status=USAGE)
@@ -357,6 +384,16 @@ def test_apply(ctl):
     assert "patched" in ctl("apply", "-f", "-", "--field-manager", "two", "--force-conflicts", stdin=other).stdout
     value = ctl.json("get", "cm", "web")
     assert value["data"] == {"a": "2"} and len(value["metadata"]["managedFields"]) == 2
+
+
+def test_what_apply_reads_again(ctl):
+    ctl("apply", "-f", "-", stdin=WEB)
+    listed = ctl.json("list", "cm")
+    assert "unchanged" in ctl.put(json.dumps(listed)).stdout
+    done = ctl("apply", "-f", "-", stdin=json.dumps(listed), status=INVALID)
+    assert "metadata.managedFields must be nil" in done.stderr
+    del listed["items"][0]["metadata"]["managedFields"]
+    ctl("apply", "-f", "-", stdin=json.dumps(listed))
 
 
 def test_finalizers(ctl):
@@ -667,6 +704,12 @@ def test_help(ctl, verb):
 def test_help_on_other_things(ctl):
     assert "4    a conflict" in ctl("help", "exit-codes").stdout
     assert "ENGENHOCTL_NAMESPACE" in ctl("help", "environment").stdout
+    for word in ("version", "help"):
+        text = ctl("help", word).stdout
+        assert text.startswith(f"engenhoctl {word}") and "\nExample:\n  engenhoctl " in text
+    assert ctl("version", "--help").stdout == ctl("--version", "-h").stdout == ctl("help", "version").stdout
+    assert ctl("help", "--help").stdout == ctl("help").stdout
+    assert "unexpected argument: x" in ctl("help", "version", "x", status=USAGE).stderr
 
 
 @pytest.mark.parametrize("args", [
@@ -753,6 +796,9 @@ def test_members_that_do_not_answer(ctl, member):
         done = ctl("delete", "cm", "web", *ends, status=UNAVAILABLE)
         assert f": {proxy.endpoint}: no answer in time (it may have been written all the same)" in done.stderr
         assert ctl("get", "cm", "web", "-o", "name").stdout == "configmap/web\n"
+        three = config_map("a") + config_map("b") + config_map("c")
+        done = ctl.put(three, "--timeout", "1", "--endpoints", proxy.endpoint, status=UNAVAILABLE)
+        assert done.stderr.count("no answer in time") == 1 and done.stderr.endswith("engenhoctl: 2 more were not sent\n")
         dead = ["--timeout", "2", "--endpoints", f"{proxy.endpoint},{hole}"]
         assert f"{proxy.endpoint}: no answer in time; {hole}: cannot connect" in ctl("get", "cm", "web", *dead, status=UNAVAILABLE).stderr
     for s in kept:
@@ -802,6 +848,21 @@ def test_what_bash_completes(ctl):
     assert complete(ctl, "get", "pods", "-o", "y") == ["yaml"]
     assert complete(ctl, "completion", "z") == ["zsh"]
     assert complete(ctl, "catalog", "import", "--b") == ["--batch"]
+    assert set(complete(ctl, "get", "-")) == set(complete(ctl, "list", "-")) >= {
+        "-A", "--all-namespaces", "-l", "--field-selector", "--limit", "--continue", "-o", "--revision", "-n", "--namespace"}
+    assert complete(ctl, "help", "ver") == ["version"]
+
+
+def test_where_bash_completes_kinds(ctl):
+    for before in ([], ["-A"], ["-n", "shop"], ["-o", "yaml"], ["--limit=5"], ["--limit", "=", "5"], ["-nshop"]):
+        assert complete(ctl, "get", *before, "deploy") == ["deployments"]
+        assert complete(ctl, "get", *before, "pods", "") == []
+        assert complete(ctl, "delete", "pods", *before, "po") == []
+    assert complete(ctl, "get", "-n", "") == complete(ctl, "get", "pods", "--limit", "=", "") == []
+    assert "--limit" in complete(ctl, "get", "pods", "a", "--l")
+
+
+def test_what_bash_completes_of_files(ctl):
     (ctl.folder / "one.yaml").write_text("")
     assert complete(ctl, "put", "-f", "on") == ["one.yaml"]
 
