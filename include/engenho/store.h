@@ -671,8 +671,8 @@ ENGENHO_API engenho_code engenho_health(engenho_store *store, engenho_error *err
 /* ---- catalogs -------------------------------------------------------------------------------- */
 
 /* Write all resources, as they are at one revision, into a catalog file (v1), while writes go on; waits, and holds all
- * of it in memory. A crash leaves the old file or the new one, whole. ENGENHO_IO, ENGENHO_NO_SPACE: the file;
- * ENGENHO_CATALOG: a value is no JSON, or too deep. */
+ * of it in memory. A crash leaves the old file or the new one, whole; a link is followed, and what is there and no
+ * regular file is refused. ENGENHO_IO, ENGENHO_NO_SPACE: the file; ENGENHO_CATALOG: a value is no JSON, or too deep. */
 ENGENHO_API engenho_code engenho_catalog_export(engenho_store *store, const char *path,
 						int64_t *ret_revision, uint64_t *ret_count,
 						engenho_error *error);
