@@ -97,7 +97,7 @@ typedef enum engenho_code {
 	ENGENHO_OK = 0,
 	ENGENHO_INVALID = 1,      /* "invalid": an argument; nothing was done */
 	ENGENHO_NOT_FOUND = 2,    /* "not_found": a resource, a lease */
-	ENGENHO_EXISTS = 3,       /* "exists": a lease of that id */
+	ENGENHO_EXISTS = 3,       /* "exists": a lease of that id; what an import would delete */
 	ENGENHO_COMPACTED = 4,    /* "compacted": too old a version; list again */
 	ENGENHO_FUTURE = 5,       /* "future": too large a version, even after waiting */
 	ENGENHO_TIMEOUT = 6,      /* "timeout": what was waited for did not come in time */
@@ -679,9 +679,10 @@ ENGENHO_API engenho_code engenho_catalog_export(engenho_store *store, const char
 /*
  * Waits. Put all resources of a catalog file, up to `batch` (0: 100) to a transaction, fewer where they are large. What
  * is there already and differs in nothing but resourceVersion and generation is passed over. ENGENHO_CATALOG,
- * ENGENHO_INVALID (a key): nothing was changed. What else it ends with, as a write does, may come after some
- * transactions: what they put stays, and is counted in *ret_imported (may be NULL, as may ret_unchanged), which are set
- * on failure too; the import is run again.
+ * ENGENHO_INVALID (a key): nothing was changed. ENGENHO_EXISTS: the file has a resource as deleted, without finalizers,
+ * of which the store holds another; to put it would delete that one. What else it ends with, as a write does, may come
+ * after some transactions, as may ENGENHO_EXISTS: what they put stays, and is counted in *ret_imported (may be NULL, as
+ * may ret_unchanged), which are set on failure too; the import is run again.
  */
 ENGENHO_API engenho_code engenho_catalog_import(engenho_store *store, const char *path,
 						uint32_t batch, uint64_t *ret_imported,

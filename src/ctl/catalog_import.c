@@ -105,15 +105,6 @@ static bool is_owned(const struct es_json *object)
 	return fields != NULL && fields->type != ES_JSON_NULL;
 }
 
-static bool is_gone(const struct es_json *object)
-{
-	const struct es_json *metadata = es_json_get(object, "metadata");
-	const struct es_json *finalizers = es_json_get(metadata, "finalizers");
-
-	return es_json_as_string(es_json_get(metadata, "deletionTimestamp")).len > 0 &&
-	       !(es_json_is(finalizers, ES_JSON_ARRAY) && finalizers->count > 0);
-}
-
 enum likeness { ALIKE, DIFFERENT, GONE };
 
 /* How the file's value is to the one that the store holds. ES_ENOMEM. */
@@ -134,7 +125,9 @@ static int judge(const struct es_resource_key *key, struct es_slice text, const 
 		alike = rc == 0 &&
 			memcmp(hash, owned ? held->hash : held->unowned, HASH_BYTES) == 0;
 	}
-	*ret_likeness = alike ? ALIKE : rc == 0 && is_gone(&value) ? GONE : DIFFERENT;
+	*ret_likeness = alike                                        ? ALIKE
+			: rc == 0 && es_resource_is_released(&value) ? GONE
+								     : DIFFERENT;
 	return rc == ES_ENOMEM ? rc : 0;
 }
 

@@ -16,11 +16,15 @@ int es_ctl_catalog_out_check(const char *path, struct es_ctl_catalog_out *ret_ou
 {
 	struct es_ctl_catalog_out *out = ret_out;
 	char errmsg[ERRMSG_MAX];
-	struct stat st;
+	struct stat st, own;
 
 	*out = (struct es_ctl_catalog_out){.path = path, .is_stdout = strcmp(path, "-") == 0};
 	out->is_stream = out->is_stdout ||
 			 (stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)));
+	/* /dev/stdout and its like: reports go elsewhere then, too. */
+	if (out->is_stream && !out->is_stdout && fstat(STDOUT_FILENO, &own) == 0)
+		out->is_stdout = own.st_dev == st.st_dev && own.st_ino == st.st_ino &&
+				 own.st_rdev == st.st_rdev;
 	if (out->is_stdout && isatty(STDOUT_FILENO) == 1)
 		return es_ctl_usage("a catalog is not written to a terminal: - is standard output",
 				    "");

@@ -302,6 +302,9 @@ static int parse(const struct es_ctl_options *options, int argc, char **argv, st
 		return es_ctl_usage("a name goes with no selector and with one namespace", "");
 	if (w->from != NULL && !es_ctl_parse_number("not a revision: ", w->from, &w->revision))
 		return ES_CTL_USAGE;
+	if (w->from != NULL && w->revision == 0)
+		w->revision =
+			1; /* an empty store's: nothing was before, and 0 would be from now on */
 	w->reconnect_s = RECONNECT_S;
 	if (w->reconnect != NULL &&
 	    (!es_ctl_parse_number("--reconnect is a number of seconds, not ", w->reconnect,

@@ -299,11 +299,24 @@ int es_field_set_difference(struct es_arena *arena, const struct es_field_set *a
 	return combine(DIFFERENCE, arena, a, b, ret_set);
 }
 
+/* Of two values that are equal, how they are written: so what is kept of them does not depend on how was sorted. */
+static int compare_forms(const struct es_json *a, const struct es_json *b)
+{
+	int order = (a->type > b->type) - (a->type < b->type);
+
+	if (order == 0 && a->type == ES_JSON_DOUBLE)
+		order = memcmp(&a->u.number, &b->u.number, sizeof(a->u.number));
+	for (uint32_t i = 0; order == 0 && a->type == ES_JSON_OBJECT && i < a->count; i++)
+		order = compare_forms(&a->u.members[i].value, &b->u.members[i].value);
+	return order;
+}
+
 static int by_element(const void *a, const void *b)
 {
 	const struct es_field_node *x = a, *y = b;
+	int order = es_field_compare(&x->element, &y->element);
 
-	return es_field_compare(&x->element, &y->element);
+	return order != 0 ? order : compare_forms(&x->element.value, &y->element.value);
 }
 
 /* Nodes with the same element. */
@@ -333,7 +346,7 @@ int es_field_set_make(struct es_arena *arena, struct es_field_node *nodes, size_
 		qsort(nodes, count, sizeof(*nodes), by_element);
 	for (size_t i = 0; rc == 0 && i < count; i += same) {
 		for (same = 1; i + same < count; same++)
-			if (by_element(&nodes[i], &nodes[i + same]) != 0)
+			if (es_field_compare(&nodes[i].element, &nodes[i + same].element) != 0)
 				break;
 		if (same == 1)
 			nodes[kept++] = nodes[i];

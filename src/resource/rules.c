@@ -88,6 +88,11 @@ static bool is_being_deleted(const struct es_json *object)
 	return es_json_as_string(metadata_of(object, "deletionTimestamp")).len > 0;
 }
 
+bool es_resource_is_released(const struct es_json *object)
+{
+	return is_being_deleted(object) && !has_finalizers(object);
+}
+
 /* UUID version 8 of BLAKE3(domain, 0, label, 0, create revision as 8 bytes big-endian). */
 static int mint_uid(struct judging *j, const struct es_resource_key *key, int64_t create_revision,
 		    struct es_json *ret_uid)
@@ -271,7 +276,7 @@ static int replace(struct judging *j, struct es_resource_target *target, struct 
 {
 	bool same_spec = same_member(es_json_get(&target->value, "spec"),
 				     es_json_get(object, "spec"));
-	bool released = target->exists && is_being_deleted(object) && !has_finalizers(object);
+	bool released = target->exists && es_resource_is_released(object);
 	struct es_slice text;
 	int rc = 0;
 

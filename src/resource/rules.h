@@ -82,6 +82,8 @@ int es_resource_fill_in(const struct es_resource_key *key, const struct es_json 
 int es_resource_agrees(const struct es_resource_key *key, const struct es_json *before,
 		       const struct es_json *object, struct es_arena *arena, char *errmsg,
 		       size_t errmsg_size);
+/* Marked as deleted and without finalizers: such a put or patch removes what is there. */
+bool es_resource_is_released(const struct es_json *object);
 /* The key's own fields: version, kind and name are not empty, none is longer than 253 bytes, and no
  * control characters or '/' are in them. ES_EINVAL with `errmsg`. */
 int es_resource_key_check(const struct es_resource_key *key, char *errmsg, size_t errmsg_size);

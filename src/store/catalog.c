@@ -4,6 +4,7 @@
 
 #include "disk/catalog_file.h"
 #include "resource/catalog.h"
+#include "resource/rules.h"
 #include "store/internal.h"
 #include "store/resource_result.h"
 
@@ -328,20 +329,25 @@ static int drop_versions(struct es_arena *arena, struct es_json *value)
 	return rc < 0 ? rc : set_metadata(arena, value, "generation", NULL);
 }
 
-static int is_there(const struct item *item, struct es_arena *arena, bool *ret_there)
+/* *ret_releases: the value is another than what is stored, and a put of it would delete that. */
+static int is_there(const struct item *item, struct es_arena *arena, bool *ret_there,
+		    bool *ret_releases)
 {
 	struct es_json found, value;
 	struct es_json_error error;
 	int rc;
 
 	*ret_there = false;
+	*ret_releases = false;
 	if (item->found.data == NULL)
 		return 0;
+	rc = es_json_parse(item->value, ES_JSON_DEPTH_MAX, arena, &value, &error);
+	if (rc < 0)
+		return rc;
+	*ret_releases = es_resource_is_released(&value);
 	rc = es_json_parse(item->found, ES_JSON_DEPTH_MAX, arena, &found, &error);
 	if (rc == ES_EDECODE)
 		return 0;
-	if (rc == 0)
-		rc = es_json_parse(item->value, ES_JSON_DEPTH_MAX, arena, &value, &error);
 	if (rc == 0 && value.type == ES_JSON_OBJECT && found.type == ES_JSON_OBJECT) {
 		rc = expect(arena, &found, &value);
 		if (rc == 0)
@@ -400,27 +406,44 @@ static int make_op(struct import *m, const struct item *item, engenho_op *op)
 	return 0;
 }
 
+static engenho_code refuse_item(const struct import *m, const struct item *item)
+{
+	char text[ES_TYPED_TEXT_MAX];
+	struct es_buf label;
+
+	es_buf_init(&label, m->store->mem);
+	(void)es_resource_label(&label, &item->key);
+	(void)snprintf(text, sizeof(text),
+		       "%.*s: the file has it as deleted, and the store holds another",
+		       (int)label.len, (const char *)label.data);
+	es_buf_close(&label);
+	return es_store_fail_as(m->error, ENGENHO_EXISTS, text);
+}
+
 /* *ret_count: how many are to be put. */
-static int compare(struct import *m, size_t *ret_count)
+static engenho_code compare(struct import *m, size_t *ret_count)
 {
 	struct es_arena scratch;
-	size_t puts = 0;
-	int rc = 0;
+	engenho_code code = ENGENHO_OK;
 
+	*ret_count = 0;
 	es_arena_init(&scratch, m->store->mem, 16384);
-	for (size_t i = 0; rc == 0 && i < m->count; i++) {
-		bool there;
+	for (size_t i = 0; code == ENGENHO_OK && i < m->count; i++) {
+		bool there, releases;
+		int rc = is_there(&m->items[i], &scratch, &there, &releases);
 
-		rc = is_there(&m->items[i], &scratch, &there);
 		es_arena_reset(&scratch);
 		if (rc == 0 && there)
 			m->unchanged++;
+		else if (rc == 0 && releases)
+			code = refuse_item(m, &m->items[i]);
 		else if (rc == 0)
-			rc = make_op(m, &m->items[i], &m->ops[puts++]);
+			rc = make_op(m, &m->items[i], &m->ops[(*ret_count)++]);
+		if (rc < 0)
+			code = es_store_fail(m->error, rc, NULL);
 	}
 	es_arena_close(&scratch);
-	*ret_count = puts;
-	return rc;
+	return code;
 }
 
 /* What is stored of a value is larger than the value: where a batch is too large, its halves may not be. */
@@ -447,17 +470,15 @@ static engenho_code import_batch(struct import *m)
 	struct look look = {.items = m->items, .count = m->count};
 	engenho_code code = es_store_enter(m->store, true, m->error);
 	size_t puts = 0;
-	int rc;
 
 	if (code != ENGENHO_OK)
 		return code;
 	es_store_call_init(&look.call, m->store, run_look, NULL);
 	code = es_store_wait(&look.call, m->error);
-	rc = code == ENGENHO_OK ? compare(m, &puts) : 0;
+	if (code == ENGENHO_OK)
+		code = compare(m, &puts);
 	es_store_call_close(&look.call);
 	es_store_leave(m->store);
-	if (rc < 0)
-		return es_store_fail(m->error, rc, NULL);
 	if (code == ENGENHO_OK)
 		code = put_all(m, m->ops, puts);
 	es_arena_reset(&m->arena);
@@ -573,6 +594,8 @@ engenho_code engenho_catalog_import(engenho_store *store, const char *path, uint
 	m.batch = batch == 0 ? BATCH_DEFAULT : batch;
 	if (m.batch > store->max_txn_ops)
 		m.batch = store->max_txn_ops;
+	if (m.batch == 0)
+		m.batch = 1;                          /* which is refused as too many */
 	m.batch_bytes = store->max_request_bytes / 4; /* what escapes and is stored grows */
 	es_store_leave(store);
 	es_arena_init(&m.arena, store->mem, 16384);

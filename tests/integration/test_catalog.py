@@ -336,6 +336,8 @@ def test_standard_output(tmp_path):
     done = save_to("-", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, SNAP, (V1 / "00-hand.ops").read_bytes())
     assert os.listdir(tmp_path) == []
+    done = save_to("/dev/stdout", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, SNAP)
     parent, child = pty.openpty()
     done = subprocess.run([str(CTL), "catalog", "replay", "--out", "-"], stdin=subprocess.DEVNULL, stdout=child, stderr=subprocess.PIPE,
                           env=clean_env(None), timeout=30)

@@ -270,6 +270,23 @@ static void test_equal_numbers(void **state)
 	}
 }
 
+/* What is kept of twins does not depend on which came first. */
+static void test_twins(void **state)
+{
+	static const char kept[] =
+		"{'k:{\\'a\\':1000000000000000000}':{},'v:1000000000000000000':{}}";
+	struct es_field_set first = read_set(
+		"{'v:1000000000000000000':{},'v:1e18':{},"
+		"'k:{\\'a\\':1000000000000000000}':{},'k:{\\'a\\':1e18}':{}}");
+	struct es_field_set second = read_set(
+		"{'k:{\\'a\\':1e18}':{},'k:{\\'a\\':1000000000000000000}':{},"
+		"'v:1e18':{},'v:1000000000000000000':{}}");
+
+	(void)state;
+	assert_set(&first, kept);
+	assert_set(&second, kept);
+}
+
 static void test_print(void **state)
 {
 	static const struct {
@@ -307,6 +324,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order_of_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_equal_numbers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_twins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_print, setup, teardown),
 	};
 

@@ -289,6 +289,49 @@ static void a_batch_with_large_keys_is_halved(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* The file has one as deleted, without finalizers: a put of that over another would remove it. */
+static void an_import_deletes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	const engenho_key key = config_map("a");
+	uint64_t imported = 1;
+	char path[128];
+
+	path_of(f, "one.snap", path);
+	MUST(f,
+	     engenho_put(f->store, &key,
+			 bytes("{\"metadata\":{\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"}}"),
+			 NULL, NULL, &f->error));
+	MUST(f, engenho_catalog_export(f->store, path, NULL, NULL, &f->error));
+	MUST(f,
+	     engenho_catalog_import(f->store, path, 0, &imported, NULL, &f->error)); /* the same */
+	assert_int_equal(imported, 0);
+	MUST(f, engenho_delete(f->store, &key, NULL, NULL, &f->error));
+	MUST(f, engenho_put(f->store, &key, bytes("{}"), NULL, NULL, &f->error));
+	REFUSED(f, ENGENHO_EXISTS,
+		engenho_catalog_import(f->store, path, 0, &imported, NULL, &f->error));
+	assert_non_null(strstr(f->error.message, "/a: "));
+	assert_int_equal(count_maps(f), 1);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void no_room_in_a_transaction_is_told(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	path_of(f, "one.snap", path);
+	fill(f, 3);
+	MUST(f, engenho_catalog_export(f->store, path, NULL, NULL, &f->error));
+	store_close(f);
+	remove_folder(f->folder);
+	set_option(f, "max-txn-ops", "0");
+	store_open(f);
+	REFUSED(f, ENGENHO_INVALID,
+		engenho_catalog_import(f->store, path, 0, NULL, NULL, &f->error));
+	assert_int_equal(unlink(path), 0);
+}
+
 static void damaged_files_change_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -369,6 +412,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_large_value_goes_in_behind_small_ones, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_batch_with_large_keys_is_halved, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_import_deletes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_room_in_a_transaction_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_files_change_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_json_cannot_go_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_empty_store_gives_an_empty_catalog, setup,
