@@ -95,7 +95,7 @@ struct es_engine_header es_engine_header(const struct es_engine *engine);
  */
 struct es_engine_op {
 	void (*done)(struct es_engine_op *op, int status);
-	struct es_arena *arena; /* results are allocated here */
+	struct es_arena *arena; /* results are allocated here, but for `resource` */
 	/* The result. */
 	struct es_engine_header header;
 	uint64_t index;                        /* in the log; 0: it did not get there */

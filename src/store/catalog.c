@@ -129,16 +129,24 @@ static engenho_code sort_entries(struct export *e)
 	return ENGENHO_OK;
 }
 
+/* "v1/ConfigMap/default/a: what" */
+static void say_of(const struct es_mem *mem, const struct es_resource_key *key, const char *what,
+		   char ret_text[ES_TYPED_TEXT_MAX])
+{
+	struct es_buf label;
+
+	es_buf_init(&label, mem);
+	(void)es_resource_label(&label, key);
+	(void)snprintf(ret_text, ES_TYPED_TEXT_MAX, "%.*s: %s", (int)label.len,
+		       (const char *)label.data, what);
+	es_buf_close(&label);
+}
+
 static engenho_code refuse_entry(struct export *e, const struct entry *entry, const char *what)
 {
 	char text[ES_TYPED_TEXT_MAX];
-	struct es_buf label;
 
-	es_buf_init(&label, e->store->mem);
-	(void)es_resource_label(&label, &entry->key);
-	(void)snprintf(text, sizeof(text), "%.*s: %s", (int)label.len, (const char *)label.data,
-		       what);
-	es_buf_close(&label);
+	say_of(e->store->mem, &entry->key, what, text);
 	return catalog_error(e->error, ES_CATALOG_ENCODE, text);
 }
 
@@ -409,14 +417,9 @@ static int make_op(struct import *m, const struct item *item, engenho_op *op)
 static engenho_code refuse_item(const struct import *m, const struct item *item)
 {
 	char text[ES_TYPED_TEXT_MAX];
-	struct es_buf label;
 
-	es_buf_init(&label, m->store->mem);
-	(void)es_resource_label(&label, &item->key);
-	(void)snprintf(text, sizeof(text),
-		       "%.*s: the file has it as deleted, and the store holds another",
-		       (int)label.len, (const char *)label.data);
-	es_buf_close(&label);
+	say_of(m->store->mem, &item->key, "the file has it as deleted, and the store holds another",
+	       text);
 	return es_store_fail_as(m->error, ENGENHO_EXISTS, text);
 }
 
